@@ -1,0 +1,1 @@
+"""Pilotage upgrades Istio the way a managed service would, on any Kubernetes cluster."""
