@@ -1,0 +1,44 @@
+"""Who acts next: the user (`Refused`), the world (`Retry`), or nobody (`Unreachable`). Faces map each once."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pilotage.domain.findings import Finding
+
+
+class MeshError(Exception):
+    """Base of every error a face shows as text, never as a traceback."""
+
+
+class Refused(MeshError):
+    """The user must change something first. Carries every finding, not the first."""
+
+    def __init__(self, message: str, *, fix: str = "", findings: "Sequence[Finding]" = ()) -> None:
+        super().__init__(message)
+        self.fix = fix
+        self.findings = tuple(findings)
+
+
+class Retry(MeshError):
+    """The world must change first (429, a conflict, an object not there yet); `after` in seconds."""
+
+    def __init__(self, message: str, *, after: float = 1.0) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class TimedOut(MeshError):
+    """A wait ended before the world got there; the message names the stuck object and its cause."""
+
+
+class Unreachable(MeshError):
+    """No API server answers, or not within its deadline."""
+
+
+class NoCluster(MeshError):
+    """No kubeconfig, or no such context in it."""
+
+
+class Denied(Refused):
+    """The API server said 403."""

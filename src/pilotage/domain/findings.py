@@ -1,0 +1,143 @@
+"""The table of rules: a row is a code, its severity, what it blocks and where the rule comes from.
+
+A rule itself is a function in `decide` that yields `Finding(code, …)`; this table is what docs, CLI and CI read.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+
+class Severity(StrEnum):
+    ERROR = "Error"
+    WARNING = "Warning"
+    INFO = "Info"
+
+
+class Verb(StrEnum):
+    """Verbs that a finding can block."""
+
+    ENABLE = "enable"
+    DISABLE = "disable"
+    START = "upgrade start"
+    COMPLETE = "upgrade complete"
+    ROLLBACK = "upgrade rollback"
+    MOVE = "namespace move"
+    TAG = "tag set"
+
+
+class Rule(NamedTuple):
+    code: str
+    severity: Severity
+    blocks: frozenset[Verb]
+    source: str
+    title: str
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One answer of one rule. `subject` is what it is about, `fix` the next command."""
+
+    code: str
+    message: str
+    subject: str = ""
+    fix: str = ""
+
+    @property
+    def rule(self) -> Rule:
+        return RULES[self.code]
+
+    @property
+    def severity(self) -> Severity:
+        return self.rule.severity
+
+    @property
+    def page(self) -> str:
+        """Path of the page that explains the code, from the root of the project."""
+        return f"docs/findings/{self.code}.md"
+
+    def blocks(self, verb: Verb) -> bool:
+        return verb in self.rule.blocks
+
+
+_E, _W, _I = Severity.ERROR, Severity.WARNING, Severity.INFO
+_START = frozenset({Verb.START})
+_INSTALL = frozenset({Verb.ENABLE, Verb.START})
+_REMOVE = frozenset({Verb.COMPLETE, Verb.ROLLBACK})
+_NONE: frozenset[Verb] = frozenset()
+
+_ROWS = (
+    # Which revisions may be started
+    Rule("UnknownRevision", _E, _INSTALL, "catalog", "The revision is not in the catalog"),
+    Rule(
+        "TargetNotOffered", _E, _START, "guide, support policy", "The revision is not an upgrade of the installed one"
+    ),
+    Rule("KubernetesIncompatible", _E, _INSTALL, "Istio support table", "The revision does not run on this Kubernetes"),
+    Rule("RevisionUnsupported", _W, _NONE, "Istio support table", "An installed revision is past its end of support"),
+    Rule("EndOfSupportNear", _I, _NONE, "Istio support table", "An installed revision's end of support is near"),
+    Rule("CanaryInProgress", _E, _START, "guide: one canary at a time", "A canary is already there"),
+    Rule(
+        "MeshNotEnabled", _E, frozenset({Verb.START, Verb.COMPLETE, Verb.ROLLBACK}), "az aks mesh", "No mesh is enabled"
+    ),
+    Rule("NoUpgradeInProgress", _E, _REMOVE, "az aks mesh", "There is no canary to complete or roll back"),
+    # The cluster before an install
+    Rule("MeshConfigMissing", _E, _START, "guide step 2", "Stable has a mesh configuration, the new revision has none"),
+    Rule("MeshConfigInvalid", _E, _INSTALL, "istiod skips an invalid source", "A mesh configuration does not parse"),
+    Rule("WebhookOverlap", _E, _START, "Istio analyzer IST0139", "Two injection webhooks match the same pod"),
+    Rule(
+        "UnknownRevisionLabel", _E, _START, "istio-revisions 1.5", "A label selects a revision or tag that is not there"
+    ),
+    Rule("InjectionLabelConflict", _E, _START, "injection selectors", "istio-injection beside istio.io/rev"),
+    Rule("CapacityShort", _E, _INSTALL, "AKS troubleshooting", "The nodes cannot hold the canary"),
+    Rule("QuotaShort", _E, _INSTALL, "Kubernetes ResourceQuota", "A quota cannot hold the canary"),
+    Rule("PermissionMissing", _E, frozenset(Verb), "SelfSubjectAccessReview", "You may not do what the verb needs"),
+    Rule("ForeignControlPlane", _E, _INSTALL, "never touch what is not ours", "An Istio that Pilotage did not install"),
+    Rule("ForeignBase", _I, _NONE, "never touch what is not ours", "Cluster-wide Istio objects have another owner"),
+    Rule("AddonPresent", _E, _INSTALL, "AKS add-on", "The provider's Istio add-on is on"),
+    Rule("ArtifactHomeRetired", _W, _NONE, "istio#61467", "Charts or images come from a home that closes"),
+    Rule("NoOperator", _I, _NONE, "design: state", "No operator runs here"),
+    # Is a control plane proven
+    Rule("IstiodNotAvailable", _E, _REMOVE, "health gate 1", "istiod of a revision is not available"),
+    Rule(
+        "CABundleEmpty",
+        _E,
+        frozenset({Verb.COMPLETE, Verb.ROLLBACK, Verb.TAG}),
+        "health gate 2",
+        "A webhook has no caBundle",
+    ),
+    Rule("ValidatorNotFailClosed", _W, _NONE, "health gate 2", "A revision's validator does not fail closed"),
+    Rule("RootsDiffer", _E, _REMOVE, "istio#39739", "The revisions have different roots of trust"),
+    Rule(
+        "InjectionNotProven",
+        _E,
+        frozenset({Verb.MOVE}),
+        "health gate 3",
+        "A dry-run pod was not injected by the revision",
+    ),
+    Rule("WebhookDangling", _E, _NONE, "istio#36905", "A webhook points at a Service that does not exist"),
+    # What holds a revision
+    Rule("RevisionInUse", _E, _REMOVE, "product: in use", "Something still depends on the revision"),
+    Rule("RemovalBlocked", _W, _NONE, "design: guards live in the plan", "A removal waits until nothing depends on it"),
+    Rule("ProxiesExist", _E, frozenset({Verb.DISABLE}), "never strand a proxy", "Proxies still run"),
+    Rule("HealthUnknown", _W, _NONE, "unknown is not healthy", "An istiod could not be asked"),
+    # Health of the data plane
+    Rule("ProxyNotReady", _W, _NONE, "health gate 5", "A pod with a proxy is not Ready"),
+    Rule("ProxyNotConnected", _W, _NONE, "health gate 5", "A proxy is not connected to its istiod"),
+    Rule("ProxyNotSynced", _W, _NONE, "health gate 5", "A proxy has not acknowledged its configuration"),
+    Rule("ConfigRejected", _W, _NONE, "health gate 6", "A proxy rejected its configuration"),
+    Rule("InjectionFailures", _W, _NONE, "health gate 6", "An istiod failed to inject"),
+    Rule(
+        "ResourceLabelledForTag",
+        _W,
+        _NONE,
+        "istio-revisions 1.5",
+        "An Istio resource is labelled with a tag and used by no istiod",
+    ),
+    # Tags
+    Rule("TagTargetMissing", _E, frozenset({Verb.TAG}), "istioctl tag", "The tag's revision has no control plane"),
+    Rule("TagNameTaken", _E, frozenset({Verb.TAG}), "istio#56128", "A revision has the tag's name"),
+    Rule(
+        "DefaultTagName", _W, _NONE, "istio-revisions 1.3", "The default tag is not seen by istiod outside istio-system"
+    ),
+)
+RULES: dict[str, Rule] = {rule.code: rule for rule in _ROWS}

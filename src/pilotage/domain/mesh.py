@@ -1,0 +1,94 @@
+"""The ServiceMesh resource as Python types. The CRD is generated from them, so they cannot differ from it."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+Name = Annotated[str, Meta(pattern="^[a-z]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
+Semver = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+(-\d+)?$", max_length=40)]
+
+
+class Owner(StrEnum):
+    """Who installs a control plane: Pilotage, or someone else."""
+
+    MANAGED = "Managed"
+    EXTERNAL = "External"
+
+
+class Mode(StrEnum):
+    """`Disabled` removes the control planes once no proxy is left; the resource stays."""
+
+    ISTIO = "Istio"
+    DISABLED = "Disabled"
+
+
+class ProfileName(StrEnum):
+    """`istio`: upstream's names. `aks`: the provider's, so that its guide works as written."""
+
+    ISTIO = "istio"
+    AKS = "aks"
+
+
+class _Spec(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    pass
+
+
+class Revision(_Spec, frozen=True):
+    name: Annotated[Name, Meta(description="Name of the control plane, as in asm-1-31.")]
+    version: Annotated[Semver | None, Meta(description="Istio version; the catalog's newest patch if absent.")] = None
+    owner: Annotated[Owner, Meta(description="Managed: installed by Pilotage. External: by someone else.")] = (
+        Owner.MANAGED
+    )
+    values: Annotated[dict[str, Any], Meta(description="Helm values of istiod for this revision only.")] = {}
+
+
+class Names(_Spec, frozen=True):
+    """Overrides of the profile's names."""
+
+    namespace: Annotated[Name | None, Meta(description="Namespace of the control planes.")] = None
+    revision_prefix: Annotated[str | None, Meta(pattern="^([a-z]+-)?$", description="asm- gives asm-1-31.")] = None
+
+
+class Artifacts(_Spec, frozen=True):
+    """Where charts and images come from. `{version}` in `charts` stands for the revision's version."""
+
+    charts: Annotated[
+        str | None, Meta(description="A folder that holds base and istiod charts, or oci://…", max_length=512)
+    ] = None
+    hub: Annotated[str | None, Meta(description="Registry and path of the images.", max_length=512)] = None
+    proxy_image: Annotated[
+        str | None, Meta(description="Whole proxy image; {version} stands for the version.", max_length=512)
+    ] = None
+
+
+class UpgradePolicy(_Spec, frozen=True):
+    max_minor_step: Annotated[
+        int, Meta(ge=1, le=2, description="2 allows one minor to be passed over between supported revisions.")
+    ] = 1
+
+
+class ServiceMeshSpec(_Spec, frozen=True):
+    revisions: Annotated[
+        list[Revision],
+        Meta(min_length=1, max_length=2, description="One entry: settled. Two: a canary is in progress."),
+    ]
+    mode: Annotated[Mode, Meta(description="Istio or Disabled.")] = Mode.ISTIO
+    profile: Annotated[
+        ProfileName, Meta(description="Bundle of names; see names and artifacts to change single ones.")
+    ] = ProfileName.ISTIO
+    names: Names = Names()
+    artifacts: Artifacts = Artifacts()
+    values: Annotated[dict[str, Any], Meta(description="Helm values of istiod for every revision.")] = {}
+    upgrade_policy: UpgradePolicy = UpgradePolicy()
+
+
+class ServiceMesh(msgspec.Struct, frozen=True):
+    """The resource as read: spec parsed, and what decisions need of its metadata."""
+
+    spec: ServiceMeshSpec
+    annotations: dict[str, str] = {}
+    uid: str = ""
+    generation: int = 0
+    resource_version: str = ""

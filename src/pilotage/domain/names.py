@@ -1,0 +1,77 @@
+"""Every string that the cluster sees: labels, annotations, managers, fixed object names."""
+
+from typing import Final
+
+GROUP: Final = "pilotage.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+MESH_KIND: Final = "ServiceMesh"
+MESH_NAME: Final = "default"
+
+# What Istio reads.
+REV: Final = "istio.io/rev"
+TAG: Final = "istio.io/tag"
+INJECTION: Final = "istio-injection"
+INJECT: Final = "sidecar.istio.io/inject"
+INJECTION_STATUS: Final = "sidecar.istio.io/status"
+DEFAULT_REVISION: Final = "default"
+DEFAULT_VALIDATOR: Final = "istiod-default-validator"
+ROOT_CONFIGMAP: Final = "istio-ca-root-cert"
+INJECTOR_SUFFIX: Final = "sidecar-injector.istio.io"
+PROXY_CONTAINER: Final = "istio-proxy"
+MESH_KEY: Final = "mesh"
+SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "kube-public", "kube-node-lease", "local-path-storage"})
+
+# What Pilotage writes.
+MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+OWNER_LABEL: Final = f"{GROUP}/managed"  # "true" on every object that Pilotage installed
+PART: Final = f"{GROUP}/part"  # a revision's name, or BASE: the inventory an object belongs to
+BASE: Final = "base"
+APPLIED: Final = f"{GROUP}/applied"  # digest of what was last applied
+RESTARTED_FOR: Final = f"{GROUP}/restarted-for"
+FORCE_REMOVAL: Final = f"{GROUP}/force-removal"
+WITHOUT_MESH_CONFIG: Final = f"{GROUP}/without-mesh-config"
+LEASE: Final = "pilotage"
+
+# Field managers. Flux reverts managers named kubectl*, so ours never are.
+MANAGER: Final = "pilotage"
+CREATE_MANAGER: Final = "pilotage-create"
+
+HELM_RELEASE: Final = "meta.helm.sh/release-name"
+AKS_ADDON_LABEL: Final = "kubernetes.azure.com/managedby"
+DOCS: Final = "docs/findings"
+
+
+def suffixed(name: str, revision: str) -> str:
+    """`istiod`, `asm-1-31` -> `istiod-asm-1-31`; the unnamed revision (`default`) adds nothing, as in the charts."""
+    return name if revision in ("", DEFAULT_REVISION) else f"{name}-{revision}"
+
+
+def shared_config(revision: str) -> str:
+    """The user's mesh configuration of a revision."""
+    return suffixed("istio-shared-configmap", revision)
+
+
+def managed_config(revision: str) -> str:
+    """The chart's mesh configuration of a revision; it wins over the shared one."""
+    return suffixed("istio", revision)
+
+
+def injector_config(revision: str) -> str:
+    """The ConfigMap from which a revision's istiod injects."""
+    return suffixed("istio-sidecar-injector", revision)
+
+
+def validator_name(revision: str, namespace: str) -> str:
+    """The revision's own ValidatingWebhookConfiguration."""
+    return f"{suffixed('istio-validator', revision)}-{namespace}"
+
+
+def tag_webhook(tag: str, namespace: str) -> str:
+    """A tag's MutatingWebhookConfiguration, named as istioctl 1.31 names it."""
+    suffix = "" if namespace == "istio-system" else f"-{namespace}"
+    return f"istio-revision-tag-{tag}{suffix}"
+
+
+def tag_service(tag: str) -> str:
+    return f"istiod-revision-tag-{tag}"

@@ -1,0 +1,72 @@
+"""Desired and Snapshot: all facts one decision may use, time among them. `edge/observe` fills a Snapshot.
+
+`None` for a fact means "not known"; unknown is never read as "not in use" or "healthy".
+"""
+
+from datetime import date, datetime
+
+import msgspec
+
+from pilotage.domain.catalog import Catalog
+from pilotage.domain.cluster import Namespace, Node, Pod, Quota, Workload
+from pilotage.domain.istio import ControlPlane, IstiodReport, IstioResource, WebhookConfig
+from pilotage.domain.mesh import ServiceMesh
+from pilotage.domain.objects import Obj, ObjectRef
+from pilotage.domain.profile import Profile
+from pilotage.domain.version import Version
+
+
+class Revision(msgspec.Struct, frozen=True):
+    """A revision that should be there, its version resolved from name and catalog."""
+
+    name: str
+    version: Version
+    managed: bool = True
+
+
+class Desired(msgspec.Struct, frozen=True):
+    """What the ServiceMesh asks for. `objects`: charts rendered, by part (`base` or a revision), in apply order."""
+
+    profile: Profile
+    revisions: tuple[Revision, ...]  # ascending by version: stable, then canary
+    objects: dict[str, tuple[Obj, ...]] = {}
+    disabled: bool = False
+
+    @property
+    def stable(self) -> Revision:
+        return self.revisions[0]
+
+    @property
+    def canary(self) -> Revision | None:
+        return self.revisions[1] if len(self.revisions) > 1 else None
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """The cluster at one moment, as far as it was looked at."""
+
+    now: datetime
+    catalog: Catalog
+    profile: Profile
+    kubernetes: Version
+    mesh: ServiceMesh | None = None
+    namespaces: tuple[Namespace, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    workloads: tuple[Workload, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    quotas: tuple[Quota, ...] = ()
+    injectors: tuple[WebhookConfig, ...] = ()  # mutating, Istio's
+    validators: tuple[WebhookConfig, ...] = ()  # validating, Istio's
+    control_planes: tuple[ControlPlane, ...] = ()
+    services: frozenset[tuple[str, str]] = frozenset()  # (namespace, name) of the mesh namespace and webhook targets
+    resources: tuple[IstioResource, ...] = ()  # Istio resources that carry label istio.io/rev
+    configs: dict[str, str] = {}  # ConfigMap name -> key `mesh`, of the mesh namespace
+    roots: dict[str, str] = {}  # revision -> digest of the root certificate its istiod serves
+    istiods: tuple[IstiodReport, ...] = ()  # one per running istiod pod
+    live: dict[ObjectRef, Obj] = {}  # our inventory, and what stands where our objects would be
+    leases: tuple[str, ...] = ()  # names in the mesh namespace
+    denied: tuple[str, ...] = ()  # permissions that the caller lacks, as text
+    operator: bool = False  # an operator holds the Lease
+
+    @property
+    def today(self) -> date:
+        return self.now.date()
