@@ -1,0 +1,5 @@
+"""The plug-ins of the sandbox, in the order in which they start (see context.py for the contract)."""
+
+from pilotage_sandbox.context import Plugin
+
+PLUGINS: tuple[tuple[str, Plugin], ...] = ()
