@@ -118,6 +118,7 @@ _ROWS = (
     # What holds a revision
     Rule("RevisionInUse", _E, _REMOVE, "product: in use", "Something still depends on the revision"),
     Rule("RemovalBlocked", _W, _NONE, "design: guards live in the plan", "A removal waits until nothing depends on it"),
+    Rule("RemovalForced", _W, _NONE, "design: force is recorded", "A removal was forced past its guard"),
     Rule("ProxiesExist", _E, frozenset({Verb.DISABLE}), "never strand a proxy", "Proxies still run"),
     Rule("HealthUnknown", _W, _NONE, "unknown is not healthy", "An istiod could not be asked"),
     # Health of the data plane

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-Name = Annotated[str, Meta(pattern="^[a-z]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
+Name = Annotated[str, Meta(pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
+Prefix = Annotated[str, Meta(pattern="^([a-z]+-)?$", description="asm- gives asm-1-31.")]
+Text = Annotated[str, Meta(min_length=1, max_length=512)]
 Semver = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+(-\d+)?$", max_length=40)]
 
 
@@ -48,19 +50,15 @@ class Names(_Spec, frozen=True):
     """Overrides of the profile's names."""
 
     namespace: Annotated[Name | None, Meta(description="Namespace of the control planes.")] = None
-    revision_prefix: Annotated[str | None, Meta(pattern="^([a-z]+-)?$", description="asm- gives asm-1-31.")] = None
+    revision_prefix: Prefix | None = None
 
 
 class Artifacts(_Spec, frozen=True):
-    """Where charts and images come from. `{version}` in `charts` stands for the revision's version."""
+    """Where charts and images come from. `{version}` in `charts` and `proxyImage` stands for the revision's version."""
 
-    charts: Annotated[
-        str | None, Meta(description="A folder that holds base and istiod charts, or oci://…", max_length=512)
-    ] = None
-    hub: Annotated[str | None, Meta(description="Registry and path of the images.", max_length=512)] = None
-    proxy_image: Annotated[
-        str | None, Meta(description="Whole proxy image; {version} stands for the version.", max_length=512)
-    ] = None
+    charts: Annotated[Text | None, Meta(description="A folder that holds Istio's charts, or oci://….")] = None
+    hub: Annotated[Text | None, Meta(description="Registry and path of the images.")] = None
+    proxy_image: Annotated[Text | None, Meta(description="Whole image of the proxy.")] = None
 
 
 class UpgradePolicy(_Spec, frozen=True):

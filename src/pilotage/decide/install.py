@@ -1,0 +1,100 @@
+"""What brings the control planes about: namespace, CRDs, base, then each managed revision. Called by `plan`."""
+
+from collections.abc import Iterator
+
+from pilotage.decide.inventory import is_ours, part_of, stamped, without_newer_crds, writes
+from pilotage.domain.actions import Action, Apply, Delete, Wait
+from pilotage.domain.findings import Finding
+from pilotage.domain.istio import ControlPlane
+from pilotage.domain.names import BASE, CREATE_MANAGER, DEFAULT_VALIDATOR, validator_name
+from pilotage.domain.objects import Obj, labels_of, ref_of
+from pilotage.domain.state import Desired, Revision, Snapshot
+
+
+def namespace_action(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
+    """The mesh's namespace where it is not there. Never ours to delete: it holds the CA and the user's ConfigMaps."""
+    name = desired.profile.namespace
+    if all(namespace.name != name for namespace in snapshot.namespaces):
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        yield Apply(body, "namespace of the control planes", CREATE_MANAGER)
+
+
+def part_actions(desired: Desired, snapshot: Snapshot, part: str) -> Iterator[Action]:
+    """Applies what differs of one part, then deletes what is ours but no longer in the chart (never a CRD)."""
+    rendered = tuple(stamped(obj, part) for obj in desired.objects[part])
+    for obj in without_newer_crds(rendered, snapshot.live):
+        live = snapshot.live.get(ref_of(obj))
+        if live is not None and not is_ours(live):
+            continue  # `foreign_findings` names it
+        if not _moves_validator(obj, live):
+            yield from writes(obj, live, f"{part}: as its chart says")
+    wanted = {ref_of(obj) for obj in rendered}
+    for ref, obj in snapshot.live.items():
+        if is_ours(obj) and part_of(obj) == part and ref not in wanted and ref.kind != "CustomResourceDefinition":
+            yield Delete(ref, f"{part}: no longer in its chart")
+
+
+def _moves_validator(obj: Obj, live: Obj | None) -> bool:
+    """The default validator stays at stable until the removal stage moves it: that one checks the target first."""
+    moved = live is not None and labels_of(live).get("istio.io/rev") != labels_of(obj).get("istio.io/rev")
+    return moved and obj["metadata"]["name"] == DEFAULT_VALIDATOR
+
+
+def validator_move(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
+    """Points the default validator at stable. Called by the removal stage once the survivor is proven."""
+    for obj in desired.objects.get(BASE, ()):
+        ours = stamped(obj, BASE)
+        live = snapshot.live.get(ref_of(ours))
+        if live is not None and is_ours(live) and _moves_validator(ours, live):
+            yield from writes(ours, live, f"default validator moves to {desired.stable.name}")
+
+
+def foreign_findings(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
+    """Objects that stand where ours would be, and are another's: never touched."""
+    for part, objects in desired.objects.items():
+        theirs = [ref for ref in map(ref_of, objects) if ref in snapshot.live and not is_ours(snapshot.live[ref])]
+        if not theirs:
+            continue
+        names = ", ".join(map(str, theirs[:3])) + (f" and {len(theirs) - 3} more" if len(theirs) > 3 else "")
+        if part == BASE:
+            yield Finding("ForeignBase", f"left alone, installed by someone else: {names}", subject=BASE)
+        else:
+            yield Finding(
+                "ForeignControlPlane",
+                f"revision {part} was not installed by Pilotage: {names}",
+                subject=part,
+                fix="choose another revision, or remove that installation with the tool that made it",
+            )
+
+
+def control_plane(snapshot: Snapshot, revision: str) -> ControlPlane | None:
+    """The istiod Deployment of a revision in the mesh's namespace."""
+    here = snapshot.profile.namespace
+    planes = (plane for plane in snapshot.control_planes if plane.revision == revision and plane.namespace == here)
+    return next(planes, None)
+
+
+def readiness(snapshot: Snapshot, revision: Revision) -> Iterator[Wait]:
+    """What a revision still lacks before it can be trusted with a pod."""
+    plane = control_plane(snapshot, revision.name)
+    if plane is None:
+        yield Wait(f"Deployment istiod of {revision.name}", "is not there yet")
+        return
+    if plane.available < max(plane.desired, 1) or plane.updated < plane.desired:
+        cause = plane.reason or f"{plane.available} of {plane.desired} replicas available"
+        yield Wait(f"Deployment {plane.namespace}/{plane.name}", cause)
+    yield from _webhooks_ready(snapshot, revision.name)
+
+
+def _webhooks_ready(snapshot: Snapshot, revision: str) -> Iterator[Wait]:
+    for config in snapshot.injectors:
+        if config.revision == revision and any(not webhook.ca_bundle for webhook in config.webhooks):
+            yield Wait(f"{config.kind} {config.name}", "istiod has not filled its caBundle yet")
+    own = validator_name(revision, snapshot.profile.namespace)
+    for config in snapshot.validators:
+        if config.name != own:
+            continue
+        if any(not webhook.ca_bundle for webhook in config.webhooks):
+            yield Wait(f"{config.kind} {config.name}", "istiod has not filled its caBundle yet")
+        elif any(webhook.failure_policy != "Fail" for webhook in config.webhooks):
+            yield Wait(f"{config.kind} {config.name}", "istiod has not proven it yet: failurePolicy is still Ignore")

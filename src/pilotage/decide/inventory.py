@@ -1,0 +1,114 @@
+"""What we install, object by object: what to hold, whether it differs, how it comes into being.
+
+Called by `install` and `removal`. Server-side apply gives up a field that is left out, so two managers are used:
+`pilotage-create` writes an object once, whole; `pilotage` applies only what it will hold. Others own the rest:
+istiod its webhooks' `failurePolicy` and `caBundle`, the user an HPA's spec.
+"""
+
+import copy
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from pilotage.decide.quantity import same_quantity
+from pilotage.domain.actions import Action, Apply
+from pilotage.domain.names import APPLIED, BASE, CREATE_MANAGER, MANAGED_BY, MANAGER, OWNER_LABEL, PART
+from pilotage.domain.objects import Obj, ObjectRef, annotations_of, labels_of, ref_of
+
+_WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+
+
+def stamped(obj: Obj, part: str) -> Obj:
+    """The object with the labels that make it ours, and part of `part` (a revision's name, or `base`)."""
+    marked = copy.deepcopy(obj)
+    labels = marked["metadata"].setdefault("labels", {})
+    labels.update({OWNER_LABEL: "true", PART: part, MANAGED_BY: MANAGER})
+    return marked
+
+
+def is_ours(obj: Obj) -> bool:
+    return labels_of(obj).get(OWNER_LABEL) == "true"
+
+
+def part_of(obj: Obj) -> str:
+    return labels_of(obj).get(PART, "")
+
+
+def held(obj: Obj) -> Obj:
+    """What `pilotage` holds of the object, with the digest of it as an annotation."""
+    body = copy.deepcopy(obj)
+    if body["kind"] in _WEBHOOKS:
+        for webhook in body.get("webhooks", ()):
+            webhook.pop("failurePolicy", None)
+            webhook["clientConfig"].pop("caBundle", None)
+    elif body["kind"] == "HorizontalPodAutoscaler":
+        body["spec"] = {"scaleTargetRef": body["spec"]["scaleTargetRef"]}
+    body["metadata"].setdefault("annotations", {})[APPLIED] = _digest(body)
+    return body
+
+
+def writes(obj: Obj, live: Obj | None, why: str) -> tuple[Action, ...]:
+    """The applies that bring `obj` (already stamped) about; none where nothing differs."""
+    body = held(obj)
+    if live is None:
+        whole = Apply(obj, f"create: {why}", CREATE_MANAGER)
+        return (whole, Apply(body, why)) if _holds_less(obj) else (Apply(body, why),)
+    if annotations_of(live).get(APPLIED) == annotations_of(body)[APPLIED] and _within(body, live):
+        return ()
+    return (Apply(body, why),)
+
+
+def without_newer_crds(objects: Iterable[Obj], live: dict[ObjectRef, Obj]) -> tuple[Obj, ...]:
+    """Drops CRDs that stand there from a newer version, or from another owner: CRDs are never rolled back."""
+    return tuple(obj for obj in objects if not (is_crd(obj) and _newer(live.get(ref_of(obj)), obj)))
+
+
+def is_crd(obj: Obj) -> bool:
+    return bool(obj["kind"] == "CustomResourceDefinition")
+
+
+def is_webhook(kind: str) -> bool:
+    return kind in _WEBHOOKS
+
+
+def parts_present(live: dict[ObjectRef, Obj]) -> tuple[str, ...]:
+    """Revisions of which at least one object of ours stands there."""
+    return tuple(sorted({part_of(obj) for obj in live.values() if is_ours(obj)} - {BASE, ""}))
+
+
+def _holds_less(obj: Obj) -> bool:
+    return obj["kind"] in _WEBHOOKS or bool(obj["kind"] == "HorizontalPodAutoscaler")
+
+
+def _newer(live: Obj | None, obj: Obj) -> bool:
+    if live is None:
+        return False
+    version = "pilotage.dev/version"
+    there, ours = annotations_of(live).get(version), annotations_of(obj).get(version)
+    return not is_ours(live) or (there is not None and ours is not None and _numbers(there) > _numbers(ours))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.replace("-", ".").split("."))
+
+
+def _digest(body: Obj) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _within(wanted: Any, there: Any) -> bool:
+    """Whether every wanted value is there. An object read as metadata only has no spec: its digest decides."""
+    if isinstance(wanted, dict):
+        if not isinstance(there, dict):
+            return not wanted and there is None
+        metadata_only = wanted.get("kind") == "CustomResourceDefinition" and "spec" not in there
+        return all(
+            _within(value, there.get(key))
+            for key, value in wanted.items()
+            if value is not None and not (metadata_only and key == "spec")
+        )
+    if isinstance(wanted, list):
+        both = isinstance(there, list) and len(wanted) == len(there)
+        return (both and all(map(_within, wanted, there))) or (not wanted and there is None)
+    return bool(wanted == there) or same_quantity(wanted, there) or (wanted in ("", False, 0) and there is None)

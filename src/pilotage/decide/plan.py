@@ -1,0 +1,97 @@
+"""The one entry of `decide` for the loop: what to do now, what comes later, what is waited for, and every finding.
+
+Called by `reconcile.py`. The phase is derived from what is observed; nothing is remembered.
+"""
+
+from collections.abc import Iterator
+
+from pilotage.decide.force import forced
+from pilotage.decide.install import foreign_findings, namespace_action, part_actions, readiness
+from pilotage.decide.removal import blockers, deletion_stages, removal_stages, removed
+from pilotage.decide.usage import proxies_exist
+from pilotage.domain.actions import Action, Delete, Plan, Wait
+from pilotage.domain.findings import Finding
+from pilotage.domain.names import BASE
+from pilotage.domain.objects import ObjectRef
+from pilotage.domain.state import Desired, Snapshot
+
+Stages = Iterator[tuple[str, tuple[Action, ...]]]
+
+
+def plan(desired: Desired, snapshot: Snapshot) -> Plan:
+    """Installs and mends what is asked for first; removes what is not asked for once its guard lets go."""
+    if desired.disabled:
+        return _disable(desired, snapshot)
+    foreign = tuple(foreign_findings(desired, snapshot))
+    if any(finding.code == "ForeignControlPlane" for finding in foreign):
+        waits = tuple(Wait(finding.subject, finding.message) for finding in foreign)
+        return Plan("Blocked", waits=waits, findings=foreign)
+    leaving = removed(desired, snapshot)
+    now = (*namespace_action(desired, snapshot), *_installing(desired, snapshot))
+    if now:
+        return Plan(_phase(desired, "Installing"), now, tuple(f"remove {name}" for name in leaving), findings=foreign)
+    waits = tuple(wait for revision in desired.revisions if revision.managed for wait in readiness(snapshot, revision))
+    if leaving:
+        return _remove(desired, snapshot, leaving[0], foreign)
+    phase = _phase(desired, "Installing") if waits else ("Canary" if desired.canary else "Settled")
+    return Plan(phase, waits=waits, findings=foreign)
+
+
+def needs_guard(desired: Desired, snapshot: Snapshot) -> bool:
+    """Whether this plan asks what is in use, so that pods and istiods must have been looked at."""
+    return desired.disabled or bool(removed(desired, snapshot))
+
+
+def _installing(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
+    for part in (BASE, *(revision.name for revision in desired.revisions)):
+        if part in desired.objects:
+            yield from part_actions(desired, snapshot, part)
+
+
+def _phase(desired: Desired, settled: str) -> str:
+    return "CanaryStarting" if desired.canary else settled
+
+
+def _remove(desired: Desired, snapshot: Snapshot, revision: str, foreign: tuple[Finding, ...]) -> Plan:
+    blocking = blockers(snapshot, revision, desired.stable)
+    if blocking:
+        message = f"{revision} stays until nothing depends on it: {blocking[0].message}"
+        fix = f"free it, or add {revision} back to spec.revisions to cancel"
+        held = Finding("RemovalBlocked", message, subject=revision, fix=fix)
+        waits = tuple(Wait(finding.subject or revision, finding.message) for finding in blocking)
+        return Plan("RemovalBlocked", waits=waits, findings=(*foreign, held, *blocking))
+    force = forced(snapshot, revision)
+    notes = (Finding("RemovalForced", f"removal of {revision} was forced by {force.by}", revision),) if force else ()
+    return _first("Removing", removal_stages(desired, snapshot, revision), (*foreign, *notes))
+
+
+def _disable(desired: Desired, snapshot: Snapshot) -> Plan:
+    blocking = tuple(proxies_exist(snapshot, tuple(revision.name for revision in desired.revisions)))
+    if blocking:
+        waits = tuple(Wait(finding.subject, finding.message) for finding in blocking)
+        return Plan("RemovalBlocked", waits=waits, findings=blocking)
+    return _first("Disabling", _disabling(desired, snapshot), (), done="Disabled")
+
+
+def _disabling(desired: Desired, snapshot: Snapshot) -> Stages:
+    yield "delete tags", tuple(_tag_deletions(desired, snapshot))
+    for revision in (*removed(desired, snapshot), *(revision.name for revision in desired.revisions)):
+        yield from deletion_stages(snapshot, revision)
+    yield from deletion_stages(snapshot, BASE)
+
+
+def _tag_deletions(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
+    """Tags of control planes that go: left alone they would fail closed at nothing."""
+    names = {revision.name for revision in desired.revisions}
+    for config in snapshot.injectors:
+        if config.tag and config.revision in names:
+            yield Delete(
+                ObjectRef("admissionregistration.k8s.io/v1", config.kind, "", config.name), f"tag {config.tag} goes"
+            )
+
+
+def _first(phase: str, stages: Stages, findings: tuple[Finding, ...], done: str = "Settled") -> Plan:
+    left = [(name, actions) for name, actions in stages if actions]
+    if not left:
+        return Plan(done, findings=findings)
+    return Plan(phase, left[0][1], tuple(name for name, _ in left[1:]), findings=findings)

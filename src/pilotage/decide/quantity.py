@@ -1,0 +1,33 @@
+"""Kubernetes quantities: `500m`, `2Gi`, `1`. Called wherever requests and limits are compared or added."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+_QUANTITY = re.compile(r"([+-]?[0-9.]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|n|u)?")
+_SCALE = {
+    "": Decimal(1),
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
+    **{suffix: Decimal(1000) ** power for power, suffix in enumerate("kMGTPE", 1)},
+    **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTPE", 1)},
+}
+
+
+def parse_quantity(value: Any) -> Decimal:
+    """Raises ValueError for anything but a quantity."""
+    found = _QUANTITY.fullmatch(str(value))
+    if found is None:
+        raise ValueError(f"not a quantity: {value!r}")
+    return Decimal(found[1]) * _SCALE[found[2] or ""]
+
+
+def same_quantity(one: Any, other: Any) -> bool:
+    """`1000m` and `1` are the same; the API server rewrites one as the other."""
+    if not isinstance(one, str | int | float) or not isinstance(other, str | int | float):
+        return False
+    try:
+        return parse_quantity(one) == parse_quantity(other)
+    except (ValueError, ArithmeticError):
+        return False

@@ -1,0 +1,139 @@
+"""The CustomResourceDefinition of ServiceMesh, generated from the Python types that parse it."""
+
+from typing import Any
+
+import msgspec
+
+from pilotage.domain.mesh import ServiceMeshSpec
+from pilotage.domain.names import GROUP, MESH_KIND, MESH_NAME, VERSION
+from pilotage.domain.objects import Obj
+
+_RULES = (
+    (
+        "self.revisions.exists(r, oldSelf.revisions.exists(o, o.name == r.name))",
+        "at least one revision must stay: replacing all of them would strand every proxy",
+    ),
+    (
+        "size(self.revisions) < 2 || size(oldSelf.revisions) < 2 || "
+        "self.revisions.all(r, oldSelf.revisions.exists(o, o.name == r.name))",
+        "a canary is in progress: complete it or roll it back before another is started",
+    ),
+    ("self.profile == oldSelf.profile", "the profile cannot be changed: its names are those of running control planes"),
+)
+_STATUS: Obj = {
+    "type": "object",
+    "properties": {
+        "phase": {"type": "string"},
+        "observedGeneration": {"type": "integer", "format": "int64"},
+        "stable": {"type": "string"},
+        "canary": {"type": "string"},
+        "revisions": {
+            "type": "array",
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"],
+            "items": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "version": {"type": "string"},
+                    "desired": {"type": "integer"},
+                    "available": {"type": "integer"},
+                },
+            },
+        },
+        "conditions": {
+            "type": "array",
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["type"],
+            "items": {
+                "type": "object",
+                "required": ["type", "status", "reason", "lastTransitionTime"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
+                    "reason": {"type": "string"},
+                    "message": {"type": "string"},
+                    "observedGeneration": {"type": "integer", "format": "int64"},
+                    "lastTransitionTime": {"type": "string", "format": "date-time"},
+                },
+            },
+        },
+    },
+}
+_COLUMNS = (
+    ("Phase", "string", ".status.phase"),
+    ("Stable", "string", ".status.stable"),
+    ("Canary", "string", ".status.canary"),
+    ("Age", "date", ".metadata.creationTimestamp"),
+)
+
+
+def service_mesh_crd() -> Obj:
+    """The whole CRD, ready to apply."""
+    schema: Obj = {
+        "type": "object",
+        "required": ["spec"],
+        "properties": {"metadata": {"type": "object"}, "spec": _spec_schema(), "status": _STATUS},
+        "x-kubernetes-validations": [
+            {"rule": f"self.metadata.name == '{MESH_NAME}'", "message": f"the one ServiceMesh is named {MESH_NAME}"}
+        ],
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"servicemeshes.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Cluster",
+            "names": {"kind": MESH_KIND, "plural": "servicemeshes", "singular": "servicemesh", "shortNames": ["smesh"]},
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "schema": {"openAPIV3Schema": schema},
+                    "additionalPrinterColumns": [
+                        {"name": name, "type": kind, "jsonPath": path} for name, kind, path in _COLUMNS
+                    ],
+                }
+            ],
+        },
+    }
+
+
+def _spec_schema() -> Obj:
+    (reference,), components = msgspec.json.schema_components([ServiceMeshSpec], ref_template="{name}")
+    spec: Obj = _structural(components[reference["$ref"]], components)
+    revisions = spec["properties"]["revisions"]
+    revisions.update({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})
+    spec["x-kubernetes-validations"] = [{"rule": rule, "message": message} for rule, message in _RULES]
+    return spec
+
+
+def _structural(schema: Any, components: dict[str, Any]) -> Any:
+    """JSON schema -> structural schema: references inlined, no `title`, free maps keep unknown fields."""
+    if isinstance(schema, list):
+        return [_structural(item, components) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _structural(components[schema["$ref"]] | {k: v for k, v in schema.items() if k != "$ref"}, components)
+    if "anyOf" in schema:  # `X | None`
+        kinds = [kind for kind in schema["anyOf"] if kind != {"type": "null"}]
+        rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+        return _structural(kinds[0] | rest, components)
+    kept = {key: value for key, value in schema.items() if key not in ("title", "additionalProperties")}
+    if schema.get("default", 0) in (None, {}):
+        kept.pop("default")
+    out = {key: _structural(value, components) for key, value in kept.items() if key != "properties"}
+    if "enum" in out:
+        out["type"] = "string"
+    if not out.get("required", True):
+        del out["required"]
+    if "properties" in kept:
+        out["properties"] = {name: _structural(value, components) for name, value in kept["properties"].items()}
+    elif schema.get("type") == "object":
+        out["x-kubernetes-preserve-unknown-fields"] = True
+    return out
