@@ -1,0 +1,79 @@
+"""The ServiceMesh resource in the cluster: read, created, edited. Its CRD is installed by `enable`."""
+
+from typing import Any
+
+import msgspec
+
+from pilotage.domain.crd import service_mesh_crd
+from pilotage.domain.errors import Refused, Retry
+from pilotage.domain.mesh import Mode, Revision, ServiceMesh, ServiceMeshSpec
+from pilotage.domain.names import API_VERSION, MANAGER, MESH_KIND, MESH_NAME
+from pilotage.domain.objects import Obj, ObjectRef, annotations_of
+from pilotage.edge.kube import Kube
+
+MESH = ObjectRef(API_VERSION, MESH_KIND, "", MESH_NAME)
+
+
+def read_mesh(kube: Kube) -> ServiceMesh | None:
+    """The one ServiceMesh, None where it or its CRD is not there. Refused if it does not parse (newer, or broken)."""
+    obj = kube.get(MESH)
+    return parse_mesh(obj) if obj else None
+
+
+def parse_mesh(obj: Obj) -> ServiceMesh:
+    """A ServiceMesh object -> its parsed form. Refused names the field."""
+    try:
+        spec = msgspec.convert(obj["spec"], ServiceMeshSpec)
+    except (msgspec.ValidationError, KeyError) as wrong:
+        raise Refused(
+            f"ServiceMesh {MESH_NAME} cannot be read: {wrong}",
+            fix="compare `pilotage version` with the CRD: kubectl get crd servicemeshes.pilotage.dev -o yaml",
+        ) from wrong
+    meta = obj["metadata"]
+    return ServiceMesh(
+        spec,
+        annotations_of(obj),
+        uid=meta.get("uid", ""),
+        generation=meta.get("generation", 0),
+        resource_version=meta.get("resourceVersion", ""),
+    )
+
+
+def create_mesh(kube: Kube, spec: ServiceMeshSpec, *, dry_run: bool = False) -> None:
+    """Installs the CRD where it is missing, then the resource. Raises Retry until the CRD is served."""
+    _install_crd(kube, dry_run=dry_run)
+    body = {
+        "apiVersion": API_VERSION,
+        "kind": MESH_KIND,
+        "metadata": {"name": MESH_NAME},
+        "spec": msgspec.to_builtins(spec),
+    }
+    if not dry_run:
+        kube.create(body)
+
+
+def edit_mesh(
+    kube: Kube, mesh: ServiceMesh, spec: ServiceMeshSpec, annotations: dict[str, str | None], *, dry_run: bool = False
+) -> None:
+    """Writes revisions, mode and annotations. Raises Retry if the resource was edited since it was read."""
+    body: dict[str, Any] = {
+        "metadata": {"resourceVersion": mesh.resource_version, "annotations": annotations},
+        "spec": {"revisions": msgspec.to_builtins(spec.revisions), "mode": spec.mode},
+    }
+    kube.patch(MESH, body, dry_run=dry_run)
+
+
+def with_revisions(spec: ServiceMeshSpec, revisions: list[Revision], mode: Mode = Mode.ISTIO) -> ServiceMeshSpec:
+    return msgspec.structs.replace(spec, revisions=revisions, mode=mode)
+
+
+def _install_crd(kube: Kube, *, dry_run: bool) -> None:
+    crd = service_mesh_crd()
+    ref = ObjectRef(crd["apiVersion"], crd["kind"], "", crd["metadata"]["name"])
+    live = kube.get(ref)
+    if live is None:
+        kube.apply(crd, MANAGER, dry_run=dry_run)
+        live = kube.get(ref)
+    conditions = (live or {}).get("status", {}).get("conditions", ())
+    if not dry_run and not any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
+        raise Retry("the CRD of ServiceMesh is not served yet", after=0.2)
