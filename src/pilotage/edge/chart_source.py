@@ -1,0 +1,65 @@
+"""Where a chart is: in a folder as Istio's sources or releases lay it out, or pulled once from an OCI registry."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from pilotage.domain.errors import Refused
+from pilotage.domain.version import Version
+
+OCI: Final = "oci://"
+_FOLDERS: Final = {
+    "base": ("base", "manifests/charts/base"),
+    "istiod": (
+        "istiod",
+        "istio-control/istio-discovery",
+        "manifests/charts/istio-control/istio-discovery",
+    ),
+}
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+
+Pull = Callable[[str, Version, Path], None]
+
+
+def plain_http(reference: str) -> bool:
+    """Only a registry on this machine is spoken to without TLS."""
+    host = reference.removeprefix(OCI).split("/", 1)[0]
+    return host in _LOOPBACK or host.rsplit(":", 1)[0] in _LOOPBACK
+
+
+def locate(source: str, chart: str, version: Version, pull: Pull) -> Path:
+    """Path of the chart `base` or `istiod`, a folder or an archive. `pull` fetches `oci://…` into a folder.
+
+    Raises Refused where there is no such chart.
+    """
+    place = source.replace("{version}", str(version))
+    if place.startswith(OCI):
+        return _cached(f"{place.rstrip('/')}/{chart}", version, pull)
+    folder = Path(place).expanduser()
+    for candidate in _FOLDERS[chart]:
+        if (folder / candidate / "Chart.yaml").is_file():
+            return folder / candidate
+    archive = folder / f"{chart}-{version}.tgz"
+    if archive.is_file():
+        return archive
+    raise Refused(
+        f"No chart {chart} of version {version} in {folder}.",
+        fix="set spec.artifacts.charts to a folder that holds base and istiod, or to oci://…",
+    )
+
+
+def _cached(reference: str, version: Version, pull: Pull) -> Path:
+    """The archive in the cache. It is pulled beside its place and renamed, so that it is there whole or not at all."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pilotage" / "charts"
+    folder = root / hashlib.sha256(reference.encode()).hexdigest()[:16]
+    archive = folder / f"{reference.rsplit('/', 1)[1]}-{version}.tgz"
+    if not archive.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as fresh:
+            pull(reference, version, Path(fresh))
+            for pulled in Path(fresh).glob("*.tgz"):
+                pulled.replace(archive)
+    return archive

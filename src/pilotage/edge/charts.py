@@ -1,0 +1,156 @@
+"""Istio's charts as objects. `reconcile` calls `renderer_for`, then `render_base` and `render_revision`.
+
+Two engines do the same: the wheel `helm-python-sdk` (Helm's own engine, in a child process) and a `helm` on PATH.
+Both render offline, so `Capabilities` are the engine's own; the charts of the versions in the catalog do not ask them.
+"""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgspec
+import yaml
+
+from pilotage.domain.errors import Refused
+from pilotage.domain.names import suffixed
+from pilotage.domain.objects import Obj
+from pilotage.domain.profile import Profile
+from pilotage.domain.state import Revision
+from pilotage.domain.version import Version
+from pilotage.edge.chart_source import locate, plain_http
+from pilotage.edge.chart_values import Values, base_values, revision_values
+from pilotage.edge.manifests import in_order, parse, whole
+
+_SECONDS: Final = 120  # a pull over a slow line; a render takes less than one
+_REMEMBERED: Final = 16  # two revisions and a base, with room for edits of their values
+
+
+class ChartRelease(msgspec.Struct, frozen=True):
+    """One chart (`base` or `istiod`) under one name with its values."""
+
+    chart: str
+    version: Version
+    name: str
+    namespace: str
+    values: Values
+
+
+class Renderer(Protocol):
+    """Raises Refused with the engine's words where a chart is not there or does not render."""
+
+    def render(self, release: ChartRelease) -> tuple[Obj, ...]:
+        """Whole objects in apply order."""
+        ...
+
+
+class HelmEngine:
+    """The wheel `helm-python-sdk`, one child process per request."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def render(self, release: ChartRelease) -> tuple[Obj, ...]:
+        path = locate(self._source, release.chart, release.version, self._pull)
+        request = {"path": str(path), "name": release.name, "namespace": release.namespace, "values": release.values}
+        objects = self._ask(release.chart, request)
+        return in_order([whole(obj, release.namespace) for obj in objects])
+
+    def _pull(self, reference: str, version: Version, folder: Path) -> None:
+        request = {"pull": reference, "version": str(version), "destination": str(folder)}
+        self._ask(reference, {**request, "plain_http": plain_http(reference)})
+
+    def _ask(self, subject: str, request: dict[str, Any]) -> list[Obj]:
+        words = [sys.executable, "-m", "pilotage.edge.charts_child"]
+        answer: dict[str, Any] = msgspec.json.decode(_run(subject, words, msgspec.json.encode(request)))
+        if "error" in answer:
+            raise _refused(subject, answer["error"])
+        objects: list[Obj] = answer["objects"]
+        return objects
+
+
+class HelmBinary:
+    """`helm template` and `helm pull` of a helm on PATH."""
+
+    def __init__(self, source: str, helm: str) -> None:
+        self._source = source
+        self._helm = helm
+
+    def render(self, release: ChartRelease) -> tuple[Obj, ...]:
+        path = locate(self._source, release.chart, release.version, self._pull)
+        words = [self._helm, "template", release.name, str(path), "--namespace", release.namespace]
+        text = _run(release.chart, [*words, "--include-crds", "--values", "-"], msgspec.json.encode(release.values))
+        try:
+            objects = parse(text.decode())
+        except (yaml.YAMLError, ValueError) as error:
+            raise _refused(release.chart, str(error)) from error
+        return in_order([whole(obj, release.namespace) for obj in objects])
+
+    def _pull(self, reference: str, version: Version, folder: Path) -> None:
+        words = [self._helm, "pull", reference, "--version", str(version), "--destination", str(folder)]
+        _run(reference, [*words, "--plain-http"] if plain_http(reference) else words, b"")
+
+
+class Remembering:
+    """A renderer that renders a release once: a reconcile that changes nothing starts no process."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+        self._known: dict[bytes, bytes] = {}  # JSON, so that every caller gets objects of its own
+
+    def render(self, release: ChartRelease) -> tuple[Obj, ...]:
+        key = msgspec.json.encode(release, order="sorted")
+        if key not in self._known:
+            if len(self._known) >= _REMEMBERED:
+                del self._known[next(iter(self._known))]
+            self._known[key] = msgspec.json.encode(self._renderer.render(release))
+        return msgspec.json.decode(self._known[key], type=tuple[Obj, ...])
+
+
+@cache
+def renderer_for(source: str) -> Renderer:
+    """The engine that is here, for charts in a folder or `oci://…`. Raises Refused where there is none."""
+    if importlib.util.find_spec("helm_python") is not None:
+        return Remembering(HelmEngine(source))
+    helm = shutil.which("helm")
+    if helm is None:
+        raise Refused(
+            "Nothing here can render Istio's charts: no helm-python-sdk and no helm on PATH.",
+            fix="pip install 'pilotage[charts]'",
+        )
+    return Remembering(HelmBinary(source, helm))
+
+
+def render_base(renderer: Renderer, profile: Profile, version: Version, default_revision: str) -> tuple[Obj, ...]:
+    """CustomResourceDefinitions, the reader's account, and the default validator that points at `default_revision`."""
+    values = base_values(profile, default_revision)
+    return renderer.render(ChartRelease("base", version, "istio-base", profile.namespace, values))
+
+
+def render_revision(
+    renderer: Renderer, profile: Profile, revision: Revision, layers: tuple[Values, ...] = ()
+) -> tuple[Obj, ...]:
+    """istiod of one revision. `layers`: values of the mesh, then those of the revision; later ones win."""
+    values = revision_values(profile, revision.name, revision.version, layers)
+    name = suffixed("istiod", revision.name)
+    return renderer.render(ChartRelease("istiod", revision.version, name, profile.namespace, values))
+
+
+def _run(subject: str, words: list[str], stdin: bytes) -> bytes:
+    try:
+        done = subprocess.run(words, input=stdin, capture_output=True, timeout=_SECONDS, check=False)
+    except subprocess.TimeoutExpired as late:
+        raise _refused(subject, f"no answer within {_SECONDS} s") from late
+    if done.returncode:
+        raise _refused(subject, done.stderr.decode(errors="replace").strip()[-2000:] or f"exit code {done.returncode}")
+    return done.stdout
+
+
+def _refused(subject: str, words: str) -> Refused:
+    return Refused(
+        f"The chart {subject} cannot be used: {words}",
+        fix="check spec.artifacts.charts and the values of the mesh and of the revision",
+    )

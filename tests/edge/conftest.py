@@ -1,0 +1,22 @@
+"""Istio's own charts, from the module that tools/istio pins."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+_TOOLS = Path(__file__).parents[2] / "tools" / "istio"
+
+
+@pytest.fixture(scope="session")
+def istio_charts() -> Path:
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("no go: Istio's charts come from its Go module")
+    words = [go, "list", "-m", "-f", "{{.Dir}}", "istio.io/istio"]
+    found = subprocess.run(words, cwd=_TOOLS, capture_output=True, text=True, check=False)
+    folder = Path(found.stdout.strip() or "/nowhere") / "manifests" / "charts"
+    if not folder.is_dir():
+        pytest.skip("Istio's Go module is not downloaded")
+    return folder
