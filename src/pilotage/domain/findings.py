@@ -75,6 +75,7 @@ _ROWS = (
     Rule("KubernetesIncompatible", _E, _INSTALL, "Istio support table", "The revision does not run on this Kubernetes"),
     Rule("RevisionUnsupported", _W, _NONE, "Istio support table", "An installed revision is past its end of support"),
     Rule("EndOfSupportNear", _I, _NONE, "Istio support table", "An installed revision's end of support is near"),
+    Rule("PatchToAvoid", _W, _NONE, "catalog: avoid", "A patch is known to be harmful"),
     Rule("CanaryInProgress", _E, _START, "guide: one canary at a time", "A canary is already there"),
     Rule(
         "MeshNotEnabled", _E, frozenset({Verb.START, Verb.COMPLETE, Verb.ROLLBACK}), "az aks mesh", "No mesh is enabled"
@@ -83,6 +84,9 @@ _ROWS = (
     # The cluster before an install
     Rule("MeshConfigMissing", _E, _START, "guide step 2", "Stable has a mesh configuration, the new revision has none"),
     Rule("MeshConfigInvalid", _E, _INSTALL, "istiod skips an invalid source", "A mesh configuration does not parse"),
+    Rule(
+        "MeshConfigOverridden", _I, _NONE, "istio-revisions 2.2", "The managed mesh configuration wins over the user's"
+    ),
     Rule("WebhookOverlap", _E, _START, "Istio analyzer IST0139", "Two injection webhooks match the same pod"),
     Rule(
         "UnknownRevisionLabel", _E, _START, "istio-revisions 1.5", "A label selects a revision or tag that is not there"

@@ -54,3 +54,9 @@ def minor_in_name(revision: str) -> Minor | None:
     """`asm-1-31` -> 1.31, `1-30-2` -> 1.30, `canary` -> None."""
     found = _IN_NAME.search(revision)
     return Minor(int(found[1]), int(found[2])) if found else None
+
+
+def patch_in_name(revision: str) -> Version | None:
+    """`1-30-2` -> 1.30.2, `asm-1-31` -> None."""
+    found = _IN_NAME.search(revision)
+    return Version(int(found[1]), int(found[2]), int(found[3])) if found and found[3] else None
