@@ -21,7 +21,7 @@ def namespace_action(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
 
 def part_actions(desired: Desired, snapshot: Snapshot, part: str) -> Iterator[Action]:
     """Applies what differs of one part, then deletes what is ours but no longer in the chart (never a CRD)."""
-    rendered = tuple(stamped(obj, part) for obj in desired.objects[part])
+    rendered = tuple(stamped(obj, part, desired.newest) for obj in desired.objects[part])
     for obj in without_newer_crds(rendered, snapshot.live):
         live = snapshot.live.get(ref_of(obj))
         if live is not None and not is_ours(live):
@@ -43,7 +43,7 @@ def _moves_validator(obj: Obj, live: Obj | None) -> bool:
 def validator_move(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
     """Points the default validator at stable. Called by the removal stage once the survivor is proven."""
     for obj in desired.objects.get(BASE, ()):
-        ours = stamped(obj, BASE)
+        ours = stamped(obj, BASE, desired.newest)
         live = snapshot.live.get(ref_of(ours))
         if live is not None and is_ours(live) and _moves_validator(ours, live):
             yield from writes(ours, live, f"default validator moves to {desired.stable.name}")

@@ -13,15 +13,18 @@ from typing import Any
 
 from pilotage.decide.quantity import same_quantity
 from pilotage.domain.actions import Action, Apply
-from pilotage.domain.names import APPLIED, BASE, CREATE_MANAGER, MANAGED_BY, MANAGER, OWNER_LABEL, PART
+from pilotage.domain.names import APPLIED, BASE, CRD_VERSION, CREATE_MANAGER, MANAGED_BY, MANAGER, OWNER_LABEL, PART
 from pilotage.domain.objects import Obj, ObjectRef, annotations_of, labels_of, ref_of
+from pilotage.domain.version import Version
 
 _WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 
 
-def stamped(obj: Obj, part: str) -> Obj:
+def stamped(obj: Obj, part: str, version: Version) -> Obj:
     """The object with the labels that make it ours, and part of `part` (a revision's name, or `base`)."""
     marked = copy.deepcopy(obj)
+    if is_crd(obj):
+        marked["metadata"].setdefault("annotations", {})[CRD_VERSION] = str(version)
     labels = marked["metadata"].setdefault("labels", {})
     labels.update({OWNER_LABEL: "true", PART: part, MANAGED_BY: MANAGER})
     return marked
@@ -84,13 +87,8 @@ def _holds_less(obj: Obj) -> bool:
 def _newer(live: Obj | None, obj: Obj) -> bool:
     if live is None:
         return False
-    version = "pilotage.dev/version"
-    there, ours = annotations_of(live).get(version), annotations_of(obj).get(version)
-    return not is_ours(live) or (there is not None and ours is not None and _numbers(there) > _numbers(ours))
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in version.replace("-", ".").split("."))
+    there, ours = (annotations_of(each).get(CRD_VERSION, "0.0") for each in (live, obj))
+    return not is_ours(live) or Version.parse(there) > Version.parse(ours)
 
 
 def _digest(body: Obj) -> str:

@@ -9,7 +9,7 @@ from pilotage.decide.install import control_plane
 from pilotage.domain.actions import Plan
 from pilotage.domain.findings import Severity
 from pilotage.domain.objects import Obj
-from pilotage.domain.state import Desired, Snapshot
+from pilotage.domain.state import Desired, Revision, Snapshot
 
 _DONE = ("Settled", "Canary", "Disabled")
 
@@ -30,15 +30,12 @@ def status_of(plan: Plan, desired: Desired, snapshot: Snapshot, previous: Obj) -
         "observedGeneration": generation,
         "stable": "" if desired.disabled else desired.stable.name,
         "canary": desired.canary.name if desired.canary and not desired.disabled else "",
-        "revisions": []
-        if desired.disabled
-        else [_revision(desired, snapshot, at) for at in range(len(desired.revisions))],
+        "revisions": [_counts(revision, snapshot) for revision in desired.revisions if not desired.disabled],
         "conditions": conditions,
     }
 
 
-def _revision(desired: Desired, snapshot: Snapshot, at: int) -> Obj:
-    revision = desired.revisions[at]
+def _counts(revision: Revision, snapshot: Snapshot) -> Obj:
     plane = control_plane(snapshot, revision.name)
     counts = {"desired": plane.desired, "available": plane.available} if plane else {"desired": 0, "available": 0}
     return {"name": revision.name, "version": str(revision.version), **counts}

@@ -27,6 +27,7 @@ MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 OWNER_LABEL: Final = f"{GROUP}/managed"  # "true" on every object that Pilotage installed
 PART: Final = f"{GROUP}/part"  # a revision's name, or BASE: the inventory an object belongs to
 BASE: Final = "base"
+CRD_VERSION: Final = f"{GROUP}/version"  # Istio version an Istio CRD was last applied from
 APPLIED: Final = f"{GROUP}/applied"  # digest of what was last applied
 RESTARTED_FOR: Final = f"{GROUP}/restarted-for"
 FORCE_REMOVAL: Final = f"{GROUP}/force-removal"

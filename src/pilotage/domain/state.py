@@ -37,6 +37,11 @@ class Desired(msgspec.Struct, frozen=True):
         return self.revisions[0]
 
     @property
+    def newest(self) -> Version:
+        """The version that CRDs and other shared objects come from."""
+        return self.revisions[-1].version
+
+    @property
     def canary(self) -> Revision | None:
         return self.revisions[1] if len(self.revisions) > 1 else None
 

@@ -1,0 +1,131 @@
+"""The whole product on one screen: observe, plan, apply, publish, and again, for progress is what is seen.
+
+The operator runs it for ever; a verb runs it until its step is done. Guards live in the plan, so they hold for a verb,
+for Git and for an edit by hand alike.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from pilotage.decide.catalog import version_of
+from pilotage.decide.plan import needs_guard, plan
+from pilotage.decide.status import status_of
+from pilotage.domain.actions import Action, Plan
+from pilotage.domain.catalog import Catalog
+from pilotage.domain.errors import Retry, TimedOut
+from pilotage.domain.mesh import Mode, Owner, ServiceMesh
+from pilotage.domain.names import BASE
+from pilotage.domain.objects import Obj, ref_of
+from pilotage.domain.profile import Profile, profile_of
+from pilotage.domain.state import Desired, Revision, Snapshot
+from pilotage.edge.apply import apply_all
+from pilotage.edge.charts import render_base, render_revision, renderer_for
+from pilotage.edge.kube import Kube
+from pilotage.edge.mesh import MESH, parse_mesh
+from pilotage.edge.observe import ALL, INSTALL, observe
+from pilotage.edge.status import publish
+
+_PAUSE = 0.2  # seconds between looks while the world moves
+
+
+class Reconciler:
+    """One mesh. `before_write` raises once the Lease is lost; with `follow` nothing is written: somebody else acts."""
+
+    def __init__(self, kube: Kube, catalog: Catalog, clock: Callable[[], datetime]) -> None:
+        self.kube, self.catalog, self.clock = kube, catalog, clock
+        self.before_write: Callable[[], None] = lambda: None
+        self.follow = False
+
+    def step(self, done: Callable[[Action], None] = lambda _: None) -> Plan:
+        """Observe, plan, apply, publish: once. Raises what the edge raises; Refused for a mesh that does not parse."""
+        resource = self.kube.get(MESH)
+        if resource is None:
+            return Plan("NotEnabled")
+        mesh = parse_mesh(resource)
+        desired = desire(mesh, self.catalog)
+        snapshot = self.look(mesh, desired)
+        made = plan(desired, snapshot)
+        if not self.follow:
+            apply_all(self.kube, made.now, before=self.before_write, done=done)
+            self._publish(resource, made, desired, snapshot)
+        return made
+
+    def look(self, mesh: ServiceMesh, desired: Desired) -> Snapshot:
+        """What the plan needs to see; pods, workloads and istiods only where something may be removed."""
+        refs = tuple(ref_of(obj) for objects in desired.objects.values() for obj in objects)
+        parts = INSTALL
+        while True:
+            seen = observe(self.kube, desired.profile, self.catalog, self.clock(), parts=parts, mesh=mesh, refs=refs)
+            if parts is ALL or not needs_guard(desired, seen):
+                return seen
+            parts = ALL
+
+    def _publish(self, resource: Obj, made: Plan, desired: Desired, snapshot: Snapshot) -> None:
+        previous = resource.get("status", {})
+        status = status_of(made, desired, snapshot, previous)
+        if status != previous:
+            self.before_write()
+            publish(self.kube, resource["metadata"]["uid"], previous, status, snapshot.now)
+
+
+def desire(mesh: ServiceMesh, catalog: Catalog) -> Desired:
+    """The resource with versions resolved and charts rendered: base first, at the newest version, then each revision.
+
+    The default validator is rendered for stable, so it stays there until the canary is the only one.
+    """
+    profile = profile_of(mesh.spec)
+    revisions = revisions_of(mesh, catalog)
+    managed = [revision for revision in revisions if revision.managed]
+    objects: dict[str, tuple[Obj, ...]] = {}
+    if managed and mesh.spec.mode is Mode.ISTIO:
+        objects = _render(mesh, profile, revisions, managed)
+    return Desired(profile, revisions, objects, disabled=mesh.spec.mode is Mode.DISABLED)
+
+
+def revisions_of(mesh: ServiceMesh, catalog: Catalog) -> tuple[Revision, ...]:
+    """Ascending by version: stable, then canary."""
+    entries = (
+        Revision(entry.name, version_of(entry.name, entry.version, catalog), entry.owner is Owner.MANAGED)
+        for entry in mesh.spec.revisions
+    )
+    return tuple(sorted(entries, key=lambda revision: revision.version))
+
+
+def _render(
+    mesh: ServiceMesh, profile: Profile, revisions: tuple[Revision, ...], managed: list[Revision]
+) -> dict[str, tuple[Obj, ...]]:
+    renderer = renderer_for(profile.charts)
+    own = {entry.name: entry.values for entry in mesh.spec.revisions}
+    objects = {BASE: render_base(renderer, profile, managed[-1].version, revisions[0].name)}
+    for revision in managed:
+        objects[revision.name] = render_revision(renderer, profile, revision, (mesh.spec.values, own[revision.name]))
+    return objects
+
+
+def run_until(
+    reconciler: Reconciler,
+    reached: Callable[[Plan], bool],
+    *,
+    timeout: float,
+    watch: Callable[[Plan], None] = lambda _: None,
+    done: Callable[[Action], None] = lambda _: None,
+) -> Plan:
+    """Steps until `reached`. Raises TimedOut after `timeout` seconds, naming what is stuck and why; the state stays."""
+    deadline = time.monotonic() + timeout
+    made = Plan("Starting")
+    while True:
+        try:
+            made = reconciler.step(done)
+            watch(made)
+            if reached(made):
+                return made
+            pause = 0.0 if made.now and not reconciler.follow else _PAUSE
+        except Retry as later:
+            pause = min(later.after, 5.0)
+            stuck = str(later)
+        else:
+            stuck = "; ".join(f"{wait.subject}: {wait.cause}" for wait in made.waits) or made.phase
+        if time.monotonic() + pause > deadline:
+            raise TimedOut(f"not there after {timeout:g} s. Waiting for {stuck}")
+        time.sleep(pause)
