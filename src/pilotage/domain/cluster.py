@@ -3,6 +3,7 @@
 import msgspec
 
 from pilotage.domain.names import INJECTION_STATUS, PROXY_CONTAINER, REV
+from pilotage.domain.objects import Obj
 
 Labels = dict[str, str]
 
@@ -11,6 +12,7 @@ class Namespace(msgspec.Struct, frozen=True):
     name: str
     labels: Labels = {}
     terminating: bool = False
+    raw: Obj = {}  # metadata with managedFields: who owns its labels
 
 
 class Container(msgspec.Struct, frozen=True):

@@ -56,6 +56,22 @@ class WebhookConfig(msgspec.Struct, frozen=True):
         return OWNER_LABEL in self.labels
 
 
+class RevisionService(msgspec.Struct, frozen=True):
+    """A Service of the mesh namespace that carries label istio.io/rev: a control plane's, a tag's, or a gateway's."""
+
+    namespace: str
+    name: str
+    labels: dict[str, str] = {}
+
+    @property
+    def revision(self) -> str:
+        return self.labels.get(REV, "")
+
+    @property
+    def tag(self) -> str:
+        return self.labels.get(TAG, "")
+
+
 class ControlPlane(msgspec.Struct, frozen=True):
     """One istiod Deployment. `version` from its image tag or label, None where it says nothing."""
 

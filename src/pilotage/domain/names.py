@@ -30,6 +30,7 @@ BASE: Final = "base"
 CRD_VERSION: Final = f"{GROUP}/version"  # Istio version an Istio CRD was last applied from
 APPLIED: Final = f"{GROUP}/applied"  # digest of what was last applied
 RESTARTED_FOR: Final = f"{GROUP}/restarted-for"
+SAVED_SELECTORS: Final = f"{GROUP}/saved-selectors"  # JSON: what a deactivated injector selected, by webhook
 FORCE_REMOVAL: Final = f"{GROUP}/force-removal"
 WITHOUT_MESH_CONFIG: Final = f"{GROUP}/without-mesh-config"
 LEASE: Final = "pilotage"

@@ -9,7 +9,7 @@ import msgspec
 
 from pilotage.domain.catalog import Catalog
 from pilotage.domain.cluster import Namespace, Node, Pod, Quota, Workload
-from pilotage.domain.istio import ControlPlane, IstiodReport, IstioResource, WebhookConfig
+from pilotage.domain.istio import ControlPlane, IstiodReport, IstioResource, RevisionService, WebhookConfig
 from pilotage.domain.mesh import ServiceMesh
 from pilotage.domain.objects import Obj, ObjectRef
 from pilotage.domain.profile import Profile
@@ -63,6 +63,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     validators: tuple[WebhookConfig, ...] = ()  # validating, Istio's
     control_planes: tuple[ControlPlane, ...] = ()
     services: frozenset[tuple[str, str]] = frozenset()  # (namespace, name) of the mesh namespace and webhook targets
+    revision_services: tuple[RevisionService, ...] = ()
     resources: tuple[IstioResource, ...] = ()  # Istio resources that carry label istio.io/rev
     configs: dict[str, str] = {}  # ConfigMap name -> key `mesh`, of the mesh namespace
     roots: dict[str, str] = {}  # revision -> digest of the root certificate its istiod serves
