@@ -1,7 +1,7 @@
 """A real pod's own network and mount namespaces: an address on the sandbox's bridge and a root of its own.
 
 Called by `podrun`. The namespaces are held by one small process per pod, as a container runtime's pause container does,
-so that they outlive a restart of the container and die with the supervisor. Nothing is named or mounted outside them: the
+so that they outlive a restart of the container and die with the supervisor. Nothing is named or mounted outside: the
 root is a tmpfs with the machine's `/usr` (for the C library) and the pod's volumes where the container wants them.
 """
 

@@ -1,8 +1,8 @@
 """Real pods: a pod whose label `app` is in `context.REAL_APPS` (istiod) runs as a process, as a kubelet would run it.
 
-A plug-in of the supervisor. Such a pod, once bound to a node, gets a network namespace and address of its own, files and
-environment as admitted, its own ServiceAccount token, a probe that decides about Ready, restarts with a growing pause when
-its process ends, and SIGTERM with grace when it is deleted. `podspec` tells which image tags make it fail on purpose.
+A plug-in of the supervisor. Such a pod, once bound to a node, gets a network namespace and address of its own, files
+and environment as admitted, its own ServiceAccount token, a probe that decides about Ready, restarts with a growing
+pause when its process ends, and SIGTERM with grace when it is deleted. `podspec` tells which image tags make it fail on purpose.
 """
 
 import asyncio
