@@ -1,7 +1,7 @@
 """The crowd's proxies: one real ADS stream for every running, injected pod that is no process of its own.
 
-A plug-in of the supervisor. kwok's pods have no proxy, so this connects in their stead to the istiod that their injected
-configuration names, and "connected" in `/debug/syncz` and `pilot_xds` is true. A pod's annotation
+A plug-in of the supervisor. kwok's pods have no proxy, so this connects in their stead to the istiod that their
+injected configuration names, and "connected" in `/debug/syncz` and `pilot_xds` is true. A pod's annotation
 `sandbox.pilotage.dev/ads` chooses a failing proxy, at any time: `nack` rejects its listeners, `disconnect` closes the
 stream and stays away.
 """

@@ -2,7 +2,8 @@
 
 A plug-in of the supervisor. Such a pod, once bound to a node, gets a network namespace and address of its own, files
 and environment as admitted, its own ServiceAccount token, a probe that decides about Ready, restarts with a growing
-pause when its process ends, and SIGTERM with grace when it is deleted. `podspec` tells which image tags make it fail on purpose.
+pause when its process ends, and SIGTERM with grace when it is deleted. `podspec` tells which image tags make it fail on
+purpose.
 """
 
 import asyncio
