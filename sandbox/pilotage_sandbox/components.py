@@ -107,7 +107,7 @@ def kube_controller_manager(place: Layout, program: str) -> Component:
         f"--cluster-signing-key-file={pki / 'ca.key'}",
         "--kube-api-qps=300",
         "--kube-api-burst=600",
-        # A busy machine delays kwok's heartbeats; evicting the crowd for that would be the sandbox's fault, not the mesh's.
+        # A busy machine delays kwok's heartbeats; evicting the crowd for that would not be the mesh's fault.
         "--node-monitor-grace-period=10m",
         "--profiling=false",
     )

@@ -1,28 +1,30 @@
 """What a plug-in of the sandbox is given, and what it promises.
 
-A plug-in is an `async def run(ctx: Context) -> None` named in `plugins.PLUGINS`. The supervisor starts each as a task when the
-API server is ready and the nodes are there, cancels it on the way down, and starts it again (after a pause that grows) when it
-raises: the error is in `logs/supervisor.log` and in `pilotage-sandbox status`. A plug-in that returns has failed too.
+A plug-in is an `async def run(ctx: Context) -> None` named in `plugins.PLUGINS`. The supervisor starts each as a task
+when the API server is ready and the nodes are there, cancels it on the way down, and starts it again (after a pause
+that grows) when it raises: the error is in `logs/supervisor.log` and in `pilotage-sandbox status`. A plug-in that
+returns has failed too.
 
 Where plug-ins live: inside the sandbox's own network, mount and PID namespaces. Every process they start dies with the
-supervisor, `/run` is a private tmpfs (so `ip netns add` leaves nothing on the host), and nothing they bind is seen outside.
+supervisor, `/run` is a private tmpfs (so `ip netns add` leaves nothing on the host), and nothing they bind is seen
+outside.
 
 The pod network, all inside:
 
     10.244.0.1        the bridge `pil0` (pods' default gateway); the API server answers here on port 6443
-    10.244.0.0/17     real pods: whoever starts one takes an address from here (not .0.1) and plugs its veth into the bridge
+    10.244.0.0/17     real pods: whoever starts one takes an address from here (not .0.1), its veth on the bridge
     10.244.128.0/17   the crowd: kwok hands these out, nobody answers there
     10.243.0.N        node N, where kwok serves the kubelet's port 10250
-    10.96.0.0/16      Services. No kube-proxy: webhooks, and whoever calls `ctx.services.resolve`, are brought to a ready endpoint
+    10.96.0.0/16      Services. No kube-proxy: webhooks, and whoever calls `ctx.services.resolve`, get a ready endpoint
 
-Who moves a pod's status: kwok for every pod but those whose label `app` is in `REAL_APPS`; for these kwok's stages neither make
-them Running nor delete them, so the plug-in writes their whole status (phase, podIP, podIPs, hostIP, conditions, containerStatuses)
-and, after the process has ended, deletes the pod with `gracePeriodSeconds: 0`.
+Who moves a pod's status: kwok for every pod but those whose label `app` is in `REAL_APPS`; for these kwok's stages
+neither make them Running nor delete them, so the plug-in writes their whole status (phase, podIP, podIPs, hostIP,
+conditions, containerStatuses) and, after the process has ended, deletes the pod with `gracePeriodSeconds: 0`.
 
 Port-forward and logs of a real pod: kwok serves them from two of its own resources, read live from the API server
 (`kwok.x-k8s.io/v1alpha1`, CRDs installed by the supervisor), with the same name and namespace as the pod:
 
-    kind: PortForward   spec: {forwards: [{ports: [15014], target: {port: 15014, address: <pod IP>}}, ...]}   one entry per port
+    kind: PortForward   spec: {forwards: [{ports: [15014], target: {port: 15014, address: <pod IP>}}, ...]}
     kind: Logs          spec: {logs: [{containers: [discovery], logsFile: <absolute path>, follow: true}]}
 
 kwok reads log files in the CRI format, one line each: `2006-01-02T15:04:05.000000000Z stdout F the message`.

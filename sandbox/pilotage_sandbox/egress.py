@@ -1,7 +1,7 @@
 """The API server's way to webhooks, pods and kubelets: an HTTP CONNECT proxy on a unix socket (its egress selector).
 
-A Service's address becomes one of its ready endpoints, where a cluster would have kube-proxy; a Service with none is refused at
-once, as there. Every other address is dialled as it is. Runs in the supervisor.
+A Service's address becomes one of its ready endpoints, where a cluster would have kube-proxy; a Service with none is
+refused at once, as there. Every other address is dialled as it is. Runs in the supervisor.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """The host's only way in: accepts on an inherited socket of the host's 127.0.0.1 and pipes to the API server inside.
 
 A process of its own (`python -m pilotage_sandbox.frontdoor FD HOST PORT`, started by the supervisor), so that a busy
-supervisor does not slow the API down. Each direction is a thread in splice(2): the bytes of a 100 MB list never enter Python,
-and the thread holds no interpreter lock while it waits.
+supervisor does not slow the API down. Each direction is a thread in splice(2): the bytes of a 100 MB list never enter
+Python, and the thread holds no interpreter lock while it waits.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ def serve(client: socket.socket, target: tuple[str, int]) -> None:
 
 
 def pump(source: socket.socket, sink: socket.socket) -> None:
-    """Copy until the source ends, then end the sink's side too; a broken sink ends both, so that nobody waits for ever."""
+    """Copy until the source ends, then end the sink's side too; a broken one ends both: nobody waits for ever."""
     reader, writer = os.pipe()
     try:
         while moved := os.splice(source.fileno(), writer, CHUNK):

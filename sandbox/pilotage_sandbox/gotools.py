@@ -1,4 +1,4 @@
-"""Go, as far as the sandbox needs it: what a go.mod pins, where a module's files are, one build with progress. Used by assets.py."""
+"""Go, as far as assets.py needs it: what a go.mod pins, where a module's files are, one build with progress."""
 
 import contextlib
 import fcntl
@@ -75,7 +75,5 @@ def _run(group: Path, *arguments: str) -> str:
 def _go() -> str:
     go = shutil.which("go")
     if go is None:
-        raise Refused(
-            "Go is needed to build the sandbox's programs. Install Go, or name a folder of them in PILOTAGE_ASSETS."
-        )
+        raise Refused("Go is needed to build the programs. Install it, or name a folder of them in PILOTAGE_ASSETS.")
     return go

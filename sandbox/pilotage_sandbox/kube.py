@@ -1,8 +1,8 @@
 """A small asyncio client of the sandbox's own API server, for the supervisor and its plug-ins.
 
 Raw dicts in and out. `follow` is a list-watch that loses nothing: bookmarks keep its place, and after a 410 or a broken
-connection it lists again and tells what went away meanwhile. The product has its own client; this one only ever talks to a
-sandbox, as its administrator.
+connection it lists again and tells what went away meanwhile. The product has its own client; this one only ever talks
+to a sandbox, as its administrator.
 """
 
 import asyncio
@@ -82,8 +82,8 @@ class Kube:
     async def follow(self, path: str, query: str = "") -> AsyncIterator[Change]:
         """Everything that is and becomes of a collection (`path`, e.g. /api/v1/pods), for ever.
 
-        `query` is a URL query without `?`, e.g. a labelSelector. After a lost watch the list is told again as ADDED, and
-        DELETED for what is gone, so a consumer only needs to be idempotent.
+        `query` is a URL query without `?`, e.g. a labelSelector. After a lost watch the list is told again as ADDED,
+        and DELETED for what is gone, so a consumer only needs to be idempotent.
         """
         known: dict[str, Object] = {}
         while True:

@@ -1,7 +1,8 @@
 """Where a sandbox keeps its things, and how one is told alive from dead. Used by the CLI, the supervisor and tests.
 
-A sandbox is one folder. Its `lock` is held (flock) by the supervisor and by the `unshare` process above it, and by nobody else:
-the kernel gives it back when the last of them is gone, however it went. So "locked" is "alive", with no process id to mistake.
+A sandbox is one folder. Its `lock` is held (flock) by the supervisor and by the `unshare` process above it, and by
+nobody else: the kernel gives it back when the last of them is gone, however it went. So "locked" is "alive", with no
+process id to mistake.
 """
 
 import fcntl

@@ -1,7 +1,8 @@
 """From outside: makes the namespaces, starts the supervisor in them, and ends it. Called by the CLI.
 
-util-linux's `unshare` makes them: Python can only from 3.12 on, and `--kill-child` ties the supervisor's life to the `unshare`
-process above it, which stays in the host's PID namespace and waits until the kernel has cleared the sandbox's.
+util-linux's `unshare` makes them: Python can only from 3.12 on, and `--kill-child` ties the supervisor's life to the
+`unshare` process above it, which stays in the host's PID namespace and waits until the kernel has cleared the
+sandbox's.
 """
 
 import contextlib
@@ -33,8 +34,8 @@ def allowed() -> tuple[str, ...]:
             return command
         last = tried.stderr.strip().splitlines()[-1] if tried.stderr.strip() else f"exit code {tried.returncode}"
     raise Refused(
-        f"this user may not make network namespaces here ({last}), and a sandbox is made of them: without, no real istiod pods,"
-        " no injection, no connected proxies. Run as root, or allow user namespaces"
+        f"this user may not make network namespaces here ({last}), and a sandbox is made of them: without, no real"
+        " istiod pods, no injection and no connected proxies can be tried. Run as root, or allow user namespaces"
         " (in a container: the capabilities SYS_ADMIN and NET_ADMIN)."
     )
 
@@ -56,7 +57,7 @@ def launch(command: tuple[str, ...], place: Layout, listener: int, lock: int) ->
 
 
 def end(place: Layout) -> None:
-    """Kill the sandbox's PID 1, and with it everything inside. The caller waits for the lock: it is free when all is gone.
+    """Kill the sandbox's PID 1, and with it everything inside. The caller waits for the lock, free when all is gone.
 
     Only to be called while the lock is held by another: then the recorded process is still the one we started.
     """

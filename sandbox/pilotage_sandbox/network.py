@@ -20,7 +20,7 @@ KUBELET_PORT = 10250
 def prepare() -> None:
     """Bring up loopback and the bridge, and answer on every node's address.
 
-    `/run` becomes a private tmpfs: `ip netns` and unix sockets there leave nothing on the host. Raises CalledProcessError.
+    `/run` becomes a private tmpfs: what is made there leaves nothing on the host. Raises CalledProcessError.
     """
     batch = f"""
         link set lo up

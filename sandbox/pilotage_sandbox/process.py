@@ -1,6 +1,7 @@
-"""One component as a child process: started, waited for until ready, started again when it dies. Used by the supervisor.
+"""One component as a child process: started, waited for until ready, started again when it dies.
 
-Nothing here stops a process: the sandbox ends by the end of its PID namespace (see supervisor.py).
+Used by the supervisor. Nothing here stops a process: the sandbox ends by the end of its PID namespace (see
+supervisor.py).
 """
 
 import asyncio
@@ -38,7 +39,7 @@ class Process:
             )
 
     async def ready(self, timeout: float = 60.0) -> None:
-        """Returns when its URL answers 200. Raises Trouble, naming it, when it ends first or the time (seconds) is over."""
+        """Returns when its URL answers 200. Raises Trouble, naming it, when it ends first, or after `timeout` s."""
         deadline = time.monotonic() + timeout
         # No verification: this is loopback in a namespace of our own, and some of these make up their certificate.
         async with httpx2.AsyncClient(verify=False, trust_env=False, timeout=5.0) as http:

@@ -1,9 +1,9 @@
 """PID 1 of a sandbox: starts everything inside the namespaces, keeps it running, and by its death ends it all.
 
-Started by namespaces.launch as `python -m pilotage_sandbox.supervisor HOME LISTENER`. There is no shutdown: when this process
-ends, however it ends, the kernel kills every other process of its PID namespace, and the network and mount namespaces go with the
-last of them. `down` and a crash are therefore the same path, and an API server that outlives its etcd (which would hang for a
-minute) cannot be.
+Started by namespaces.launch as `python -m pilotage_sandbox.supervisor HOME LISTENER`. There is no shutdown: when this
+process ends, however it ends, the kernel kills every other process of its PID namespace, and the network and mount
+namespaces go with the last of them. `down` and a crash are therefore the same path, and an API server that outlives
+its etcd (which would hang for a minute) cannot be.
 """
 
 import asyncio
@@ -98,7 +98,7 @@ class Supervisor:
             await asyncio.sleep(pause)
 
     def background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """A task that must not end while the sandbox lives: if one of ours does, it is a bug, and the sandbox ends loudly."""
+        """A task that must not end while the sandbox lives: if one does, it is a bug, and the sandbox ends loudly."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
