@@ -1,0 +1,69 @@
+"""The table of verbs and the entry point of `pilotage` and `kubectl pilotage`."""
+
+import sys
+
+from pilotage.faces.cli import options
+from pilotage.faces.cli.lazy import LazyGroup, Section, Verb
+from pilotage.faces.cli.run import run
+
+_CLI = "pilotage.faces.cli"
+
+SECTIONS = (
+    Section(
+        "Look (nothing is written; works on every Istio)",
+        (
+            Verb("status", f"{_CLI}.status:status", "Show revisions, proxies, tags and the next step."),
+            Verb("check", f"{_CLI}.check:check", "Run all rules and print their findings."),
+            Verb("get-revisions", f"{_CLI}.upgrades:get_revisions", "List the revisions of the catalog."),
+            Verb("get-upgrades", f"{_CLI}.upgrades:get_upgrades", "List the revisions this cluster may move to."),
+            Verb("version", f"{_CLI}.version:version", "Show the versions of Pilotage, Kubernetes and Istio."),
+        ),
+    ),
+    Section(
+        "Install",
+        (
+            Verb("enable", f"{_CLI}.enable:enable", "Install the first revision."),
+            Verb("disable", f"{_CLI}.enable:disable", "Remove the mesh once no proxy is left."),
+            Verb("operator", "pilotage.faces.operator:operator", "Run the loop for ever, in a cluster or beside it."),
+        ),
+    ),
+    Section(
+        "Upgrade",
+        (
+            Verb("upgrade start", f"{_CLI}.upgrade:start", "Install a canary revision beside the stable one."),
+            Verb("upgrade complete", f"{_CLI}.upgrade:complete", "Keep the canary, remove the old revision."),
+            Verb("upgrade rollback", f"{_CLI}.upgrade:rollback", "Keep the old revision, remove the canary."),
+            Verb("mesh-config copy", f"{_CLI}.meshconfig:copy", "Copy a revision's mesh configuration to another."),
+            Verb("mesh-config diff", f"{_CLI}.meshconfig:diff", "Compare two revisions' mesh configuration."),
+            Verb("mesh-config validate", f"{_CLI}.meshconfig:validate", "Check a revision's mesh configuration."),
+            Verb("mesh-config delete", f"{_CLI}.meshconfig:delete", "Delete that of a removed revision."),
+        ),
+    ),
+    Section(
+        "Move the applications",
+        (
+            Verb("tag set", f"{_CLI}.tag:set_", "Create a revision tag or point it elsewhere."),
+            Verb("tag list", f"{_CLI}.tag:list_", "List revision tags.", ("show",)),
+            Verb("tag remove", f"{_CLI}.tag:remove", "Remove a revision tag.", ("delete",)),
+            Verb("tag generate", f"{_CLI}.tag:generate", "Print a revision tag's objects as YAML."),
+            Verb("namespace move", f"{_CLI}.namespace:move", "Label namespaces for a tag or a revision."),
+            Verb("restart", f"{_CLI}.restart:restart", "Restart workloads one by one onto their new proxy."),
+        ),
+    ),
+    Section("Shell", (Verb("completion", f"{_CLI}.completion:completion", "Print the completion script of a shell."),)),
+)
+
+GROUPS = {
+    "": "Upgrades Istio: a canary control plane, tags, measured restarts, then complete or roll back.",
+    "upgrade": "A new control plane beside the old one; then one decision, complete or roll back.",
+    "mesh-config": "The user's mesh configuration, one ConfigMap istio-shared-configmap-REVISION per revision.",
+    "tag": "Revision tags, interchangeable with those of istioctl, flag for flag.",
+    "namespace": "Which revision injects a namespace's new pods.",
+}
+
+
+cli = LazyGroup(SECTIONS, GROUPS, name="pilotage", params=[*options.everywhere(), options.version()])
+
+
+def main() -> None:
+    sys.exit(run(cli, sys.argv))

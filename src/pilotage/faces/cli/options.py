@@ -1,0 +1,157 @@
+"""The options that verbs share, and their types. Those of `everywhere` may stand at any level, as in istioctl."""
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any, TypeVar
+
+import click
+
+from pilotage.faces.cli.session import Session
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+
+
+def duration(text: str) -> float:
+    """`30s`, `10m`, `1h30m`, or plain seconds -> seconds. Raises BadParameter."""
+    parts = _DURATION.findall(text)
+    if parts and "".join(number + unit for number, unit in parts) == text:
+        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return float(text)
+    raise click.BadParameter(f"{text!r} is not a duration such as 30s, 10m or 1h30m")
+
+
+def day(text: str) -> date:
+    """`2026-11-22`. Raises BadParameter."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a day such as 2026-11-22") from None
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Into the session; what is typed, at whatever level, wins over what the environment says."""
+    session = ctx.ensure_object(Session)
+    typed = ctx.get_parameter_source(param.name or "") is click.core.ParameterSource.COMMANDLINE
+    if value is not None and (typed or getattr(session, param.name or "") is None):
+        setattr(session, param.name or "", value)
+
+
+def _shared(*names: str, **attributes: Any) -> click.Option:
+    return click.Option(names, expose_value=False, callback=_keep, **attributes)
+
+
+def version() -> click.Option:
+    """--version, for the root only."""
+
+    def show(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+        if wanted:
+            from pilotage.faces.cli.version import client_version
+
+            click.echo(f"pilotage {client_version()}")
+            context.exit()
+
+    return click.Option(
+        ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help="Print Pilotage's version."
+    )
+
+
+def everywhere() -> list[click.Option]:
+    """Which cluster, which mesh, which day. Kept in the Session, not passed to the verb."""
+    return [
+        _shared("-c", "--kubeconfig", metavar="FILE", help="Kubernetes configuration file."),
+        _shared("--context", metavar="NAME", help="Context of the configuration file."),
+        _shared("-i", "--istioNamespace", "istio_namespace", metavar="NAMESPACE", help="Namespace of the mesh."),
+        _shared(
+            "--request-timeout",
+            type=duration,
+            metavar="DURATION",
+            help="Longest wait for one answer of the API server.",
+        ),
+        _shared(
+            "--today",
+            type=day,
+            metavar="YYYY-MM-DD",
+            envvar="PILOTAGE_TODAY",
+            show_envvar=True,
+            help="The day for which the catalog is read.",
+        ),
+        _shared(
+            "--catalog",
+            "catalog_file",
+            metavar="FILE",
+            type=click.Path(exists=True, dir_okay=False),
+            help="Catalog of releases, instead of the built-in one.",
+        ),
+    ]
+
+
+class _Command(click.Command):
+    """A verb: its own options, then the shared ones under a heading of their own."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        own = [param for param in self.get_params(ctx) if param.expose_value or param.name == "help"]
+        shared = [param for param in self.get_params(ctx) if param not in own]
+        for title, params in (("Options", own), ("Everywhere", shared)):
+            rows = [row for param in params if (row := param.get_help_record(ctx))]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+def command(**attributes: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """`click.command` with the options of `everywhere`. The verb receives the Session first."""
+
+    def wrap(function: Callable[..., Any]) -> click.Command:
+        made = click.command(cls=_Command, **attributes)(click.pass_obj(function))
+        made.params.extend(everywhere())
+        return made
+
+    return wrap
+
+
+def output(function: Function) -> Function:
+    """-o table|json|yaml, as parameter `output`."""
+    choice = click.Choice(["table", "json", "yaml"])
+    return click.option("-o", "--output", type=choice, default="table", show_default=True, help="Format.")(function)
+
+
+def dry_run(function: Function) -> Function:
+    """--dry-run, as parameter `dry_run`."""
+    return click.option("--dry-run", is_flag=True, help="Print what would be written; write nothing.")(function)
+
+
+def yes(function: Function) -> Function:
+    """-y/--yes, as parameter `yes`."""
+    return click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")(function)
+
+
+def waiting(default: str) -> Callable[[Function], Function]:
+    """--wait/--no-wait and --timeout, as parameters `wait` and `timeout` (seconds)."""
+
+    def wrap(function: Function) -> Function:
+        wait = click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it is seen done.")
+        limit = click.option(
+            "--timeout",
+            type=duration,
+            metavar="DURATION",
+            default=default,
+            show_default=True,
+            help="Longest wait before giving up.",
+        )
+        return wait(limit(function))
+
+    return wrap
+
+
+def one(names: Sequence[str], what: str) -> str:
+    """The single positional argument, in istioctl's words. Raises UsageError."""
+    if not names:
+        raise click.UsageError(f"must provide a {what}")
+    if len(names) > 1:
+        raise click.UsageError(f"must provide a single {what}")
+    return names[0]

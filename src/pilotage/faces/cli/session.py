@@ -1,0 +1,67 @@
+"""One invocation: the options of `options.everywhere`, and what they lead to, each made when first asked for.
+
+Imports of `edge` are inside the functions: `pilotage --help` and completion need none of them.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pilotage.domain.catalog import Catalog
+    from pilotage.domain.mesh import ServiceMesh
+    from pilotage.domain.objects import ObjectRef
+    from pilotage.domain.profile import Profile
+    from pilotage.domain.state import Snapshot
+    from pilotage.edge.kube import Kube
+
+_DEADLINE = 30.0  # seconds for one answer of the API server
+
+
+class Session:
+    """`click`'s context object. Options not given are None."""
+
+    def __init__(self) -> None:
+        self.kubeconfig: str | None = None
+        self.context: str | None = None
+        self.istio_namespace: str | None = None
+        self.request_timeout: float | None = None
+        self.today: date | None = None
+        self.catalog_file: str | None = None
+
+    @property
+    def now(self) -> datetime:
+        """The clock; with --today, noon of that day (UTC)."""
+        return datetime.combine(self.today, time(12), UTC) if self.today else datetime.now(UTC)
+
+    @cached_property
+    def kube(self) -> "Kube":
+        """The cluster. Raises NoCluster, and Refused for a malformed kubeconfig."""
+        from pilotage.edge.kube import Kube
+
+        return Kube.connect(self.kubeconfig, self.context, deadline=self.request_timeout or _DEADLINE)
+
+    @cached_property
+    def catalog(self) -> "Catalog":
+        from pilotage.edge.catalog import load_catalog
+
+        return load_catalog(self.catalog_file)
+
+    @cached_property
+    def mesh(self) -> "ServiceMesh | None":
+        from pilotage.edge.mesh import read_mesh
+
+        return read_mesh(self.kube)
+
+    @cached_property
+    def profile(self) -> "Profile":
+        """Of the ServiceMesh; without one, of the istiod that is found. `-i` names another namespace."""
+        from pilotage.faces.cli.whose import profile_for
+
+        mesh = None if self.istio_namespace else self.mesh
+        return profile_for(self.kube, mesh, self.istio_namespace)
+
+    def observe(self, *parts: str, refs: "Iterable[ObjectRef]" = (), rules: bool = True) -> "Snapshot":
+        """The cluster now, as far as `parts` say. `rules`: whether the catalog is needed, which takes time to read."""
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Answers as text for people (tables, progress, findings) and as documents for machines (JSON, YAML)."""

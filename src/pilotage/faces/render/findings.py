@@ -1,0 +1,47 @@
+"""Findings as text and as documents: code, severity, message, what to do next, and the page that explains it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from pilotage.domain.findings import Finding, Severity
+
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_ORDER = list(Severity)
+
+
+def by_weight(findings: Iterable[Finding]) -> list[Finding]:
+    """Errors first; within a severity by code and subject."""
+    return sorted(findings, key=lambda finding: (_ORDER.index(finding.severity), finding.code, finding.subject))
+
+
+def text(findings: Iterable[Finding]) -> list[str]:
+    """Up to three lines per finding; coloured, which click strips where it is not a terminal."""
+    lines = []
+    for finding in by_weight(findings):
+        head = click.style(f"{finding.severity:<7}", fg=_COLOURS[finding.severity])
+        subject = f" ({finding.subject})" if finding.subject and finding.subject not in finding.message else ""
+        lines.append(f"{head}  {click.style(finding.code, bold=True)}  {finding.message}{subject}")
+        if finding.fix:
+            lines.append(f"         fix:  {finding.fix}")
+        lines.append(f"         docs: {finding.page}")
+    return lines
+
+
+def document(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "severity": str(finding.severity),
+        "subject": finding.subject,
+        "message": finding.message,
+        "fix": finding.fix,
+        "page": finding.page,
+    }
+
+
+def count(findings: Iterable[Finding]) -> str:
+    """`2 errors, 1 warning`; "" for none."""
+    severities = [finding.severity for finding in findings]
+    parts = [(severities.count(severity), str(severity).lower()) for severity in _ORDER]
+    return ", ".join(f"{number} {word}{'s' if number > 1 else ''}" for number, word in parts if number)

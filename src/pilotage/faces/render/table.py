@@ -1,0 +1,11 @@
+"""Columns of plain text, as kubectl and istioctl print them: nothing to import, and safe to cut and grep."""
+
+from collections.abc import Iterable, Sequence
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]], gap: int = 3) -> list[str]:
+    """Lines of left-justified columns, `gap` spaces apart; the last column is as long as it is."""
+    cells = [list(headers), *(list(row) for row in rows)]
+    widths = [max(map(len, column)) + gap for column in zip(*cells, strict=True)]
+    widths[-1] = 0
+    return ["".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in cells]
