@@ -1,0 +1,46 @@
+"""Is there an HTTP proxy on the way to the API server? Used by `transport` and `portforward`."""
+
+import ipaddress
+import os
+from urllib.parse import urlsplit
+
+from pilotage.domain.errors import Refused
+from pilotage.edge.kubeconfig import Cluster
+
+
+def is_loopback(server: str) -> bool:
+    host = urlsplit(server).hostname or ""
+    return host == "localhost" or host == "::1" or host.startswith("127.")
+
+
+def proxy_for(cluster: Cluster) -> str:
+    """URL of the proxy, "" for none: the cluster's own, else HTTPS_PROXY and NO_PROXY as kubectl reads them.
+
+    Raises Refused for a SOCKS proxy.
+    """
+    proxy = cluster.proxy_url or _from_environment(cluster.server)
+    if proxy.startswith("socks"):
+        raise Refused(f"SOCKS proxies are not supported ({proxy})", fix="use an HTTP proxy, or kubectl proxy")
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+
+
+def _from_environment(server: str) -> str:
+    scheme = urlsplit(server).scheme
+    proxy = os.environ.get(f"{scheme.upper()}_PROXY") or os.environ.get(f"{scheme}_proxy") or ""
+    return "" if not proxy or is_loopback(server) or _excluded(urlsplit(server).hostname or "") else proxy
+
+
+def _excluded(host: str) -> bool:
+    """NO_PROXY as Go reads it: names with their subdomains, addresses, CIDR ranges, `*`."""
+    listed = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    return any(_matches(host, entry.strip().lower()) for entry in listed.split(",") if entry.strip())
+
+
+def _matches(host: str, entry: str) -> bool:
+    if entry == "*":
+        return True
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        name = entry.removeprefix("*").removeprefix(".").split(":")[0]
+        return host == name or host.endswith(f".{name}")

@@ -1,0 +1,170 @@
+"""HTTP to one API server: pooled connections, credentials, deadlines, few and safe retries. Used by `kube`."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple, TypeVar
+from urllib.parse import urlencode
+
+import urllib3
+from urllib3.exceptions import HTTPError, ProtocolError
+
+from pilotage.domain.errors import MeshError, Unreachable
+from pilotage.edge.credentials import Credentials
+from pilotage.edge.failures import Answer, Peer, answered, broken, parse_status
+from pilotage.edge.kubeconfig import Target
+from pilotage.edge.proxies import is_loopback, proxy_for
+from pilotage.edge.tls import ClientCertificate, context_for
+
+T = TypeVar("T")
+JSON: Final = "application/json"
+_PAUSES: Final = (0.1, 0.4, 1.0)  # seconds before the second, third and fourth attempt, if the server names no more
+_PATIENCE: Final = 8.0  # seconds of waiting between attempts, all together
+_CHUNK: Final = 1 << 16
+_POOL: Final = 32  # connections kept open: more than any face's threads
+
+
+class Call(NamedTuple):
+    """One request. `what` says it in the user's words (`list Pod`), for errors. Empty query values are left out."""
+
+    method: str
+    path: str
+    what: str
+    query: dict[str, str] = {}
+    body: bytes | None = None
+    content: str = JSON
+    accept: str = JSON
+
+    @property
+    def url(self) -> str:
+        query = urlencode({key: value for key, value in self.query.items() if value})
+        return f"{self.path}?{query}" if query else self.path
+
+
+class _Again(Exception):
+    """An attempt that may be repeated after `wait` seconds; `failure` is what to raise when it is not."""
+
+    def __init__(self, failure: MeshError, wait: float = 0.0) -> None:
+        super().__init__(failure)
+        self.failure, self.wait = failure, wait
+
+
+class Transport:
+    """Thread-safe. `deadline`, in seconds, bounds each request together with its retries."""
+
+    def __init__(self, target: Target, deadline: float) -> None:
+        self.target = target
+        self.server = target.cluster.server.rstrip("/")
+        self.peer = Peer(self.server, target.context, deadline)
+        self.credentials = Credentials(target)
+        self._lock = threading.Lock()
+        self._manager: urllib3.PoolManager | None = None
+        self._shown: ClientCertificate | None = None
+        # Compression pays over a network, never on the machine itself.
+        self._headers = {"User-Agent": "pilotage"} | ({} if is_loopback(self.server) else {"Accept-Encoding": "gzip"})
+
+    def send(self, call: Call) -> bytes:
+        """The body of the answer. Raises what `failures` makes of anything but success."""
+        ends = time.monotonic() + self.peer.deadline
+
+        def whole(response: urllib3.BaseHTTPResponse) -> bytes:
+            return b"".join(self._before(ends, response))
+
+        return self._attempts(call, ends, whole)
+
+    def stream(self, call: Call, idle: float) -> Iterator[bytes]:
+        """Chunks as they come, until the server ends them. Raises Unreachable after `idle` seconds of silence."""
+        response = self._attempts(call, time.monotonic() + idle, lambda response: response)
+        try:
+            yield from response.stream(_CHUNK)
+        except (HTTPError, OSError) as error:
+            raise broken(error, self.peer._replace(deadline=idle)) from None
+        finally:
+            response.close()
+
+    def _before(self, ends: float, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+        """The body, unless it trickles in past the deadline."""
+        for chunk in response.stream(_CHUNK):
+            if time.monotonic() > ends:
+                response.close()
+                raise Unreachable(f"the API server {self.peer} did not finish its answer in {self.peer.deadline:g} s")
+            yield chunk
+
+    def _attempts(self, call: Call, ends: float, finish: Callable[[urllib3.BaseHTTPResponse], T]) -> T:
+        spare = _PATIENCE
+        for pause in _PAUSES:
+            try:
+                return self._once(call, ends, finish)
+            except _Again as again:
+                wait = max(pause, again.wait)
+                if wait > spare or time.monotonic() + wait > ends:
+                    raise again.failure from None
+            spare -= wait
+            time.sleep(wait)
+        try:
+            return self._once(call, ends, finish)
+        except _Again as again:
+            raise again.failure from None
+
+    def _once(self, call: Call, ends: float, finish: Callable[[urllib3.BaseHTTPResponse], T]) -> T:
+        try:
+            response = self._open(call, ends)
+            if response.status < 400:
+                return finish(response)
+            body = b"".join(self._before(ends, response))
+        except (HTTPError, OSError) as error:
+            failure = broken(error, self.peer)
+            # A kept connection may have been closed meanwhile. A POST may have been carried out: not twice.
+            if isinstance(error, ProtocolError) and call.method != "POST":
+                raise _Again(failure) from None
+            raise failure from None
+        raise self._no(call, response, body)
+
+    def _no(self, call: Call, response: urllib3.BaseHTTPResponse, body: bytes) -> Exception:
+        asked = _seconds(response.headers.get("Retry-After"))
+        failure = answered(Answer(call.what, response.status, parse_status(body), asked or 1.0))
+        if response.status == 429 or (response.status == 503 and asked is not None):
+            return _Again(failure, asked or 0.0)  # not carried out, whatever the method
+        if response.status >= 500 and call.method == "GET":
+            return _Again(failure)
+        if response.status == 401 and self.credentials.refused():
+            return _Again(failure)
+        return failure
+
+    def _open(self, call: Call, ends: float) -> urllib3.BaseHTTPResponse:
+        headers = {**self._headers, "Accept": call.accept, **self.credentials.header()}
+        if call.body is not None:
+            headers["Content-Type"] = call.content
+        return self._pool().urlopen(
+            call.method,
+            self.server + call.url,
+            body=call.body,
+            headers=headers,
+            timeout=urllib3.Timeout(total=max(ends - time.monotonic(), 0.01)),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
+
+    def _pool(self) -> urllib3.PoolManager:
+        """Built once, and again when a plug-in gave another client certificate."""
+        certificate = self.credentials.certificate()
+        with self._lock:
+            if self._manager is None or certificate is not self._shown:
+                self._manager, self._shown = self._connections(certificate), certificate
+            return self._manager
+
+    def _connections(self, certificate: ClientCertificate | None) -> urllib3.PoolManager:
+        cluster = self.target.cluster
+        options: dict[str, Any] = {"maxsize": _POOL}
+        if self.server.startswith("https:"):
+            options["ssl_context"] = context_for(cluster, certificate)
+            if cluster.tls_server_name:
+                options["server_hostname"] = cluster.tls_server_name
+        proxy = proxy_for(cluster)
+        return urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+
+
+def _seconds(header: str | None) -> float | None:
+    """Retry-After as the API server writes it, in seconds; a date or nonsense counts as not given."""
+    return float(header) if header and header.isdigit() else None
