@@ -142,8 +142,9 @@ class Container:
         who = f"{self.spec['name']} in pod {meta['name']}_{meta['namespace']}({meta['uid']})"
         await self.report.event("Warning", "BackOff", f"Back-off restarting failed container {who}")
         state = waiting("CrashLoopBackOff", f"back-off {seconds:g}s restarting failed container={who}")
-        self.report.show(replace(view, state=state, last=view.state, restarts=view.restarts + 1))
+        self.report.show(replace(view, state=state, last=view.state))
         await asyncio.sleep(seconds)
+        self.report.view = replace(self.report.view, restarts=view.restarts + 1)  # shown with the start that follows
 
     def _show(self, state: Object | None = None, *, ready: bool = False, ran: bool = False) -> None:
         view = self.report.view

@@ -55,6 +55,19 @@ class PodFiles:
                 wanted |= await self._files(source, folder)
             _write(folder, wanted)
 
+    def system(self, address: str, gateway: str) -> list[tuple[Path, str]]:
+        """The files that every pod has in /etc, and where they go. istiod wants a resolver; none answers here."""
+        meta = self.pod["metadata"]
+        domains = f"{meta['namespace']}.svc.cluster.local svc.cluster.local cluster.local"
+        wanted = {
+            "hosts": f"127.0.0.1\tlocalhost\n{address}\t{meta['name']}\n",
+            "resolv.conf": f"search {domains}\nnameserver {gateway}\noptions ndots:5\n",
+        }
+        folder = self.folder / "etc"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(folder, {name: text.encode() for name, text in wanted.items()})
+        return [(folder / name, f"/etc/{name}") for name in wanted]
+
     def volume(self, name: str) -> Path:
         """The folder of a volume."""
         return self.folder / "volumes" / name

@@ -128,7 +128,8 @@ class RealPod:
         await self._files.fill()
         root = self._folder / "root"
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        namespaces = await open_namespaces(address, self._machine.link, root, self._mounts())
+        mounts = self._mounts() + self._files.system(str(address), str(self._machine.link.gateway))
+        namespaces = await open_namespaces(address, self._machine.link, root, mounts)
         fresh = asyncio.create_task(self._refresh())
         try:
             self._report.show(self._report.view, str(address))
