@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -49,6 +50,8 @@ def cli(ctx: click.Context, data: Path | None) -> None:
 def up(name: str, nodes: int, kubelet_version: str) -> None:
     """Start a sandbox and return when it is ready; one that is there already is left as it is."""
     place = _place(name)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # like Ctrl-C: a half-started sandbox is taken down
     with progress() as say:
         started = lifecycle.up(place, lifecycle.Wish(nodes, kubelet_version), say)
     status = place.read_status()

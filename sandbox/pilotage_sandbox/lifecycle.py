@@ -36,22 +36,16 @@ def up(place: Layout, wish: Wish, say: Say) -> bool:
         _wait_ready(place, None, say)
         return False
     try:
-        command = namespaces.allowed()
-        binaries = assets.ensure(say)
-        place.create()
-        with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
-            place.write_spec(_spec(place, wish, binaries, listener.getsockname()[1]))
-            say("starting the control plane")
-            process = namespaces.launch(command, place, listener.fileno(), lock)
-    finally:
-        os.close(lock)
-    try:
+        try:
+            process = _launch(place, wish, lock, say)
+        finally:
+            os.close(lock)
         _wait_ready(place, process, say)
     except KeyboardInterrupt:
         down(place)
         raise
     except Trouble:
-        _end(place)
+        os.close(_end(place))
         raise
     return True
 
@@ -59,19 +53,33 @@ def up(place: Layout, wish: Wish, say: Say) -> bool:
 def down(place: Layout) -> bool:
     """End it and remove its folder. False if there was nothing. Raises Trouble if it does not end in time."""
     there = alive(place) or place.home.exists()
-    _end(place)
+    lock = _end(place)
     place.clear()
-    place.lock.unlink(missing_ok=True)
+    place.lock.unlink()
+    os.close(lock)
     return there
 
 
-def _end(place: Layout) -> None:
+def _launch(place: Layout, wish: Wish, lock: int, say: Say) -> "subprocess.Popen[bytes]":
+    command = namespaces.allowed()
+    place.clear()  # before a build of minutes: nobody shall read a dead sandbox's status meanwhile
+    binaries = assets.ensure(say)
+    place.create()
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
+        place.write_spec(_spec(place, wish, binaries, listener.getsockname()[1]))
+        say("starting the control plane")
+        return namespaces.launch(command, place, listener.fileno(), lock)
+
+
+def _end(place: Layout) -> int:
+    """End it if it is there, and return its lock, which is ours then."""
     deadline = time.monotonic() + GONE_SECONDS
-    while alive(place):
+    while (lock := take(place.lock)) is None:
         namespaces.end(place)
         if time.monotonic() > deadline:
             raise Trouble(f"sandbox {place.name} has not ended within {GONE_SECONDS:.0f} s; its process: {place.pid}")
         time.sleep(POLL)
+    return lock
 
 
 def _spec(place: Layout, wish: Wish, binaries: dict[str, Path], port: int) -> Spec:
