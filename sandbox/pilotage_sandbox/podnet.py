@@ -63,6 +63,10 @@ class Namespaces:
         """The command line that runs `command` inside."""
         return ["nsenter", f"--target={self.holder.pid}", "--net", "--mount", "--root", "--wd", "--", *command]
 
+    def dial(self, command: Sequence[str]) -> list[str]:
+        """The command line that runs `command` with the machine's files, but in the pod's network."""
+        return ["nsenter", f"--target={self.holder.pid}", "--net", "--", *command]
+
     async def close(self) -> None:
         """End the holder, and with it the namespaces and the pod's end of the link."""
         with contextlib.suppress(ProcessLookupError):

@@ -6,17 +6,21 @@ server has taken it, so that neither a busy nor a restarting API server can make
 
 import asyncio
 import logging
+import sys
 import time
+from pathlib import Path
 
 import httpx2
 
 from pilotage_sandbox.kube import APPLY, MERGE, Kube, KubeError, Object
 from pilotage_sandbox.podlog import ContainerLog
+from pilotage_sandbox.podnet import Namespaces
 from pilotage_sandbox.podstatus import Place, View, pod_status, timestamp
 
 log = logging.getLogger(__name__)
 
 _KWOK = "kwok.x-k8s.io/v1alpha1"
+_RELAY = (sys.executable, "-I", "-S", str(Path(__file__).with_name("relay.py")))
 _RETRY = 1.0  # seconds
 
 
@@ -76,13 +80,13 @@ class PodReport:
         body = {"gracePeriodSeconds": 0, "preconditions": {"uid": self.pod["metadata"]["uid"]}}
         await _delete(self._kube, self._path, body)
 
-    async def open_doors(self, ports: list[int], files: ContainerLog) -> None:
-        """Let kwok serve port-forward and logs of the pod."""
-        address = self.place.address
-        forwards = [{"ports": [port], "target": {"port": port, "address": address}} for port in ports]
-        container = self.pod["spec"]["containers"][0]["name"]
+    async def open_doors(self, namespaces: Namespaces, files: ContainerLog) -> None:
+        """Let kwok serve the pod's logs, and port-forward to its container's ports."""
+        container = self.pod["spec"]["containers"][0]
+        ports = [entry["containerPort"] for entry in container.get("ports", [])]
+        forwards = [{"ports": [port], "command": namespaces.dial([*_RELAY, str(port)])} for port in ports]
         paths = {"logsFile": str(files.current), "previousLogsFile": str(files.previous)}
-        logs = [{"containers": [container], "follow": True, **paths}]
+        logs = [{"containers": [container["name"]], "follow": True, **paths}]
         for kind, path, spec in self._doors({"forwards": forwards}, {"logs": logs}):
             meta = {"name": self.pod["metadata"]["name"], "namespace": self.pod["metadata"]["namespace"]}
             body = {"apiVersion": _KWOK, "kind": kind, "metadata": meta, "spec": spec}

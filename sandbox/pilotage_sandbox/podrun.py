@@ -133,8 +133,7 @@ class RealPod:
         fresh = asyncio.create_task(self._refresh())
         try:
             self._report.show(self._report.view, str(address))
-            ports = [port["containerPort"] for port in self._container.spec.get("ports", [])]
-            await self._report.open_doors(ports, self._container.log)
+            await self._report.open_doors(namespaces, self._container.log)
             yield namespaces
         finally:
             fresh.cancel()
