@@ -1,0 +1,22 @@
+"""Sandboxes for tests. Each is a real control plane; a module shares one where its tests leave it as they found it."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from harness import Cluster, sandbox
+
+
+@pytest.fixture
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A fresh control plane for one test."""
+    with sandbox(f"t{os.getpid()}-{abs(hash(request.node.nodeid)) % 100000}") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A control plane for the tests of one module."""
+    with sandbox(f"m{os.getpid()}-{request.module.__name__.rsplit('.', 1)[-1].replace('_', '-')}") as made:
+        yield made

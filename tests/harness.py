@@ -1,0 +1,147 @@
+"""Real commands against a real control plane: what scenarios and e2e share.
+
+A `Cluster` is a sandbox of its own with kubectl, istioctl and pilotage bound to it. Conditions are awaited.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+TODAY = "2026-10-20"  # a day on which 1.30 and 1.31 are supported and 1.29 is not
+STABLE, CANARY = "asm-1-30", "asm-1-31"
+MESH = "aks-istio-system"
+PATIENCE = 120.0  # seconds for any one condition
+Obj = dict[str, Any]
+
+
+class Result(NamedTuple):
+    """One command that ended."""
+
+    words: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+
+    def must(self, code: int = 0) -> "Result":
+        """Fails with all that was printed unless the exit code is `code`."""
+        assert self.code == code, f"{' '.join(self.words)}\nexit code {self.code}, not {code}\n{self.out}\n{self.err}"
+        return self
+
+    @property
+    def document(self) -> Any:
+        """Standard output as JSON."""
+        return json.loads(self.out)
+
+
+class Cluster:
+    """A running sandbox."""
+
+    def __init__(self, name: str, kubeconfig: Path, assets: dict[str, Path]) -> None:
+        self.name, self.kubeconfig, self.assets = name, kubeconfig, assets
+        self.environment = os.environ | {"KUBECONFIG": str(kubeconfig), "PILOTAGE_TODAY": TODAY, "COLUMNS": "200"}
+
+    def run(self, *words: str, given: str | None = None, timeout: float = 300.0) -> Result:
+        """One command, no terminal; `given` is its standard input."""
+        done = subprocess.run(
+            words, input=given or "", capture_output=True, text=True, env=self.environment, timeout=timeout, check=False
+        )
+        return Result(words, done.returncode, done.stdout, done.stderr)
+
+    def kubectl(self, *words: str, given: str | None = None) -> Result:
+        return self.run(str(self.assets["kubectl"]), *words, given=given)
+
+    def istioctl(self, *words: str) -> Result:
+        return self.run(str(self.assets["istioctl"]), *words)
+
+    def pilotage(self, *words: str, given: str | None = None, timeout: float = 300.0) -> Result:
+        return self.run(*PILOTAGE, *words, given=given, timeout=timeout)
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        """A pilotage that goes on by itself; the caller ends it."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            [*PILOTAGE, *words], stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=self.environment
+        )
+
+    def get(self, *words: str) -> Any:
+        """`kubectl get … -o json`."""
+        return self.kubectl("get", *words, "-o", "json").must().document
+
+    def names(self, kind: str, namespace: str = "", labels: str = "") -> set[str]:
+        place = ["-n", namespace] if namespace else []
+        chosen = ["-l", labels] if labels else []
+        return {item["metadata"]["name"] for item in self.get(kind, *place, *chosen)["items"]}
+
+    def apply(self, *objects: Obj) -> None:
+        """As a user would: `kubectl apply -f -`."""
+        objects_of_list = {"apiVersion": "v1", "kind": "List", "items": objects}
+        self.kubectl("apply", "-f", "-", given=json.dumps(objects_of_list)).must()
+
+    def enable(self, revision: str = STABLE, *more: str) -> Result:
+        """The guide's starting point, with the charts of this sandbox."""
+        charts = str(self.assets["charts"])
+        return self.pilotage("enable", "--revision", revision, "--profile", "aks", "--charts", charts, *more)
+
+    def proxies(self, namespace: str) -> dict[str, set[str]]:
+        """Deployment -> revisions of its live pods' proxies, by annotation."""
+        found: dict[str, set[str]] = {}
+        for pod in self.get("pods", "-n", namespace)["items"]:
+            meta = pod["metadata"]
+            if "deletionTimestamp" not in meta and pod["status"].get("phase") == "Running":
+                found.setdefault(meta["labels"]["app"], set()).add(meta.get("annotations", {}).get("istio.io/rev", ""))
+        return found
+
+
+PILOTAGE = (sys.executable, "-m", "pilotage")
+_SANDBOX = (sys.executable, "-m", "pilotage_sandbox.cli")
+
+
+@contextmanager
+def sandbox(name: str, *words: str) -> Iterator[Cluster]:
+    """A sandbox of its own, gone at the end. Without the right to make one the tests fail: nothing is skipped."""
+    subprocess.run([*_SANDBOX, "up", "--name", name, *words], check=True, stdin=subprocess.DEVNULL)
+    try:
+        kubeconfig = subprocess.check_output([*_SANDBOX, "kubeconfig", "--name", name], text=True).strip()
+        yield Cluster(name, Path(kubeconfig), _assets())
+    finally:
+        subprocess.run([*_SANDBOX, "down", "--name", name], check=True, stdin=subprocess.DEVNULL)
+
+
+def eventually(what: str, holds: Callable[[], Any], patience: float = PATIENCE) -> Any:
+    """Awaits a condition and returns what it gave; fails naming it."""
+    deadline = time.monotonic() + patience
+    while True:
+        seen = holds()
+        if seen:
+            return seen
+        assert time.monotonic() < deadline, f"not seen within {patience:g} s: {what}"
+        time.sleep(0.2)
+
+
+def namespace(name: str, **labels: str) -> Obj:
+    """`istio.io/rev` is written `rev`."""
+    marks = {"istio.io/rev" if key == "rev" else key.replace("_", "-"): value for key, value in labels.items()}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": marks}}
+
+
+def deployment(space: str, name: str, replicas: int = 2, image: str = "example/app:1", **labels: str) -> Obj:
+    """A workload of the crowd; its pods carry label app=<name>."""
+    marks = {"app": name} | {key.replace("rev", "istio.io/rev"): value for key, value in labels.items()}
+    pods = {"containers": [{"name": name, "image": image}]}
+    template = {"metadata": {"labels": marks}, "spec": pods}
+    spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": space}, "spec": spec}
+
+
+def _assets() -> dict[str, Path]:
+    lines = subprocess.check_output([*_SANDBOX, "assets"], text=True).splitlines()
+    found = {name: Path(path) for name, path in (line.split("\t") for line in lines)}
+    wheel = Path(sysconfig.get_path("scripts")) / "kubectl"
+    return {"kubectl": wheel} | found
