@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
-_QUANTITY = re.compile(r"([+-]?[0-9.]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|n|u)?")
+_QUANTITY = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|n|u)?")
 _SCALE = {
     "": Decimal(1),
     "n": Decimal("1e-9"),

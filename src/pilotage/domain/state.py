@@ -72,7 +72,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     leases: tuple[str, ...] = ()  # names in the mesh namespace
     denied: tuple[str, ...] = ()  # permissions that the caller lacks, as text
     operator: bool = False  # an operator holds the Lease
-    unknown: frozenset[str] = frozenset()  # fields of this Snapshot that could not be read: never read them as empty
+    unknown: dict[str, str] = {}  # fields of this Snapshot that were not read -> why: never read them as empty
 
     @property
     def today(self) -> date:

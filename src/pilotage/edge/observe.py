@@ -1,0 +1,128 @@
+"""The cluster at one moment as a Snapshot, from lists made at once in threads. Called by `reconcile` and by faces.
+
+A fact is a field of Snapshot and a row of `_READERS`. `parts` names the facts to look at. What was not looked at, or may
+not be read (403), stands in `Snapshot.unknown` with the cause, so that no rule takes it for empty.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, Final
+
+from pilotage.domain.catalog import Catalog
+from pilotage.domain.cluster import Namespace, Pod, Workload
+from pilotage.domain.errors import Denied
+from pilotage.domain.mesh import ServiceMesh
+from pilotage.domain.names import MESH_KEY
+from pilotage.domain.objects import ObjectRef, labels_of
+from pilotage.domain.profile import Profile
+from pilotage.domain.state import Snapshot
+from pilotage.domain.version import Version
+from pilotage.edge import capacity, webhooks
+from pilotage.edge.controlplanes import control_planes
+from pilotage.edge.inventory import inventory
+from pilotage.edge.kube import Kube
+from pilotage.edge.look import Look
+from pilotage.edge.roots import roots_of
+from pilotage.edge.workloads import cron_owners, of_cron_jobs, others, workload_of
+
+Parts = frozenset[str]
+
+_REQUESTS: Final = 8  # at once; the API server's own limit per client is not far above
+
+
+def observe(  # noqa: PLR0913 - what is asked of the cluster, and what a Snapshot holds that no cluster tells
+    kube: Kube,
+    profile: Profile,
+    catalog: Catalog,
+    now: datetime,
+    *,
+    parts: Parts | None = None,
+    mesh: ServiceMesh | None = None,
+    refs: Iterable[ObjectRef] = (),
+) -> Snapshot:
+    """A Snapshot of `parts` (ALL by default). `refs`: objects to look for in `live` beside our inventory.
+
+    Raises Unreachable and Retry as `Kube` does: half a look is none. 401 and 403 make a fact unknown.
+    """
+    wanted = ALL if parts is None else parts
+    with ThreadPoolExecutor(_REQUESTS) as pool, ThreadPoolExecutor(len(_READERS)) as readers:
+        look = Look(kube, profile.namespace, tuple(refs), pool)
+        begun = {field: readers.submit(_READERS[field], look) for field in _READERS if field in wanted}
+        facts: dict[str, Any] = {}
+        unknown = dict.fromkeys(ALL - wanted, "not looked at")
+        for field, future in begun.items():
+            try:
+                facts[field] = future.result()
+            except Denied as denied:
+                unknown[field] = str(denied)
+    facts.setdefault("kubernetes", Version(0, 0))
+    return Snapshot(now=now, catalog=catalog, profile=profile, mesh=mesh, unknown=unknown, **facts)
+
+
+def _namespaces(look: Look) -> tuple[Namespace, ...]:
+    listed = look.kube.list_metadata("v1", "Namespace")
+    return tuple(
+        Namespace(obj["metadata"]["name"], labels_of(obj), "deletionTimestamp" in obj["metadata"], obj)
+        for obj in listed
+    )
+
+
+def _pods(look: Look) -> tuple[Pod, ...]:
+    pods, _ = look.pods()
+    return tuple(of_cron_jobs(pods, cron_owners(look.jobs())))
+
+
+def _workloads(look: Look) -> tuple[Workload, ...]:
+    """Jobs that a CronJob makes are the CronJob's; what no list shows is told by its pods."""
+    crons = cron_owners(look.jobs())
+    listed = (
+        workload_of(kind, wire)
+        for kind, wires in look.workloads().items()
+        for wire in wires
+        if kind != "Job" or (wire.metadata.namespace, wire.metadata.name) not in crons
+    )
+    pods, owners = look.pods()
+    return (*listed, *others(pods, owners))
+
+
+def _services(look: Look) -> frozenset[tuple[str, str]]:
+    configs = (*look.injectors(), *look.validators())
+    return webhooks.existing(look.kube, look.services(), configs, look.namespace)
+
+
+def _configs(look: Look) -> dict[str, str]:
+    listed = look.kube.list("v1", "ConfigMap", look.namespace)
+    data = ((obj["metadata"]["name"], obj.get("data") or {}) for obj in listed)
+    return {name: held[MESH_KEY] for name, held in data if MESH_KEY in held}
+
+
+def _leases(look: Look) -> tuple[str, ...]:
+    listed = look.kube.list_metadata("coordination.k8s.io/v1", "Lease", look.namespace)
+    return tuple(sorted(obj["metadata"]["name"] for obj in listed))
+
+
+_READERS: Final[Mapping[str, Callable[[Look], Any]]] = {
+    "kubernetes": lambda look: look.kube.version(),
+    "namespaces": _namespaces,
+    "pods": _pods,
+    "workloads": _workloads,
+    "nodes": lambda look: capacity.nodes(look.kube),
+    "quotas": lambda look: capacity.quotas(look.kube, look.namespace),
+    "injectors": lambda look: look.injectors(),
+    "validators": lambda look: look.validators(),
+    "control_planes": lambda look: control_planes(look.kube, look.istiod_pods()),
+    "services": _services,
+    "revision_services": lambda look: webhooks.revision_services(look.services()),
+    "resources": lambda look: webhooks.labelled_resources(look.kube, look.pool),
+    "configs": _configs,
+    "roots": lambda look: roots_of(look.injectors()),
+    "live": lambda look: inventory(look.kube, look.refs, look.pool),
+    "leases": _leases,
+}
+
+ALL: Final[Parts] = frozenset(_READERS)
+# What an install needs to see; whether something may be removed needs ALL.
+INSTALL: Final[Parts] = ALL - {"pods", "workloads", "resources"}
+# What tags are about: few and small lists, for verbs that should answer at once.
+TAGS: Final[Parts] = frozenset({"namespaces", "injectors", "validators", "services", "revision_services"})
