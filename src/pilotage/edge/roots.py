@@ -1,8 +1,8 @@
 """Which root of trust each revision's istiod serves, without reading a Secret. Called by `observe`; pure.
 
 istiod writes the root of the CA that it serves into the caBundle of its own revision's webhooks, and only there (it
-patches no webhook of another revision), so equal bundles mean one root. ConfigMap istio-ca-root-cert is shared: the
-istiod that leads writes it, so it cannot tell one revision from another. The chain sent on 15012 need not hold the root.
+patches no webhook of another revision), so equal bundles mean one root. ConfigMap istio-ca-root-cert is shared: only
+the istiod that leads writes it, so it tells no revision from another. The chain on 15012 need not hold the root.
 """
 
 import base64
