@@ -138,9 +138,12 @@ _ROWS = (
         "istio-revisions 1.5",
         "An Istio resource is labelled with a tag and used by no istiod",
     ),
+    Rule("NotRestartable", _W, _NONE, "Kubernetes controllers", "Pods that a restart of their workload cannot replace"),
+    Rule("RestartChangesNothing", _W, _NONE, "injection selectors", "New pods would get the same proxy again"),
     # Tags
     Rule("TagTargetMissing", _E, frozenset({Verb.TAG}), "istioctl tag", "The tag's revision has no control plane"),
     Rule("TagNameTaken", _E, frozenset({Verb.TAG}), "istio#56128", "A revision has the tag's name"),
+    Rule("FieldOwned", _E, frozenset({Verb.MOVE, Verb.TAG}), "fields have owners", "Something else owns the field"),
     Rule(
         "DefaultTagName", _W, _NONE, "istio-revisions 1.3", "The default tag is not seen by istiod outside istio-system"
     ),
