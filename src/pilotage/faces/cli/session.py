@@ -3,15 +3,14 @@
 Imports of `edge` are inside the functions: `pilotage --help` and completion need none of them.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pilotage.domain.catalog import Catalog
     from pilotage.domain.mesh import ServiceMesh
-    from pilotage.domain.objects import ObjectRef
     from pilotage.domain.profile import Profile
     from pilotage.domain.state import Snapshot
     from pilotage.edge.kube import Kube
@@ -44,9 +43,14 @@ class Session:
 
     @cached_property
     def catalog(self) -> "Catalog":
-        from pilotage.edge.catalog import load_catalog
+        """The built-in one, or --catalog. Raises Refused for a file that does not parse."""
+        from pilotage.edge.catalog import catalog_text, packaged_catalog
 
-        return load_catalog(self.catalog_file)
+        if self.catalog_file is None:
+            return packaged_catalog()
+        from pilotage.decide.catalog import parse_catalog
+
+        return parse_catalog(catalog_text(Path(self.catalog_file)), self.catalog_file)
 
     @cached_property
     def mesh(self) -> "ServiceMesh | None":
@@ -62,6 +66,8 @@ class Session:
         mesh = None if self.istio_namespace else self.mesh
         return profile_for(self.kube, mesh, self.istio_namespace)
 
-    def observe(self, *parts: str, refs: "Iterable[ObjectRef]" = (), rules: bool = True) -> "Snapshot":
-        """The cluster now, as far as `parts` say. `rules`: whether the catalog is needed, which takes time to read."""
-        raise NotImplementedError
+    def snapshot(self, parts: frozenset[str] | None = None) -> "Snapshot":
+        """The cluster now, as far as `parts` say (fields of Snapshot); all of it by default."""
+        from pilotage.edge.observe import observe
+
+        return observe(self.kube, self.profile, self.catalog, self.now, parts=parts, mesh=self.mesh)

@@ -37,7 +37,7 @@ def version(session: Session, client: bool, output: str) -> None:
 
 
 def _of_cluster(session: Session) -> Versions:
-    snapshot = session.observe("control_planes")
+    snapshot = session.snapshot(frozenset({"kubernetes", "control_planes"}))
     planes = [
         ControlPlaneVersion(plane.revision, str(plane.version or "unknown"), plane.namespace)
         for plane in snapshot.control_planes

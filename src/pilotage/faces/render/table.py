@@ -9,3 +9,10 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], gap: int = 3) -
     widths = [max(map(len, column)) + gap for column in zip(*cells, strict=True)]
     widths[-1] = 0
     return ["".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in cells]
+
+
+def ruled(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """As `az -o table` prints: a line of dashes under the headers, two spaces between columns."""
+    widths = [max([len(header) + 2, *(len(row[at]) for row in rows)]) for at, header in enumerate(headers)]
+    lines = [headers, ["-" * width for width in widths], *rows]
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in lines]

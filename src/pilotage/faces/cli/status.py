@@ -1,0 +1,36 @@
+"""`status`: the mesh at a glance, and the next step."""
+
+from pilotage.decide.eligibility import get_upgrades
+from pilotage.decide.health import check
+from pilotage.decide.support import installed_revisions, support_of
+from pilotage.domain.state import Snapshot
+from pilotage.faces.cli.options import command, output
+from pilotage.faces.cli.session import Session
+from pilotage.faces.render.emit import emit
+from pilotage.faces.render.findings import by_weight
+from pilotage.faces.render.status import lines, status_of
+
+
+@command()
+@output
+def status(session: Session, output: str) -> None:
+    """Show revisions with their proxies, the tags and labels that lead to them, findings, and the next step."""
+    snapshot = session.snapshot()
+    findings = by_weight(check(snapshot))
+    document = status_of(snapshot, findings, next_step(snapshot))
+    emit(output, document, lambda: lines(document, findings))
+
+
+def next_step(snapshot: Snapshot) -> str:
+    """One line: what a user would do now."""
+    revisions = installed_revisions(snapshot)
+    if not revisions:
+        return "pilotage enable" if not snapshot.control_planes else "pilotage check"
+    if len(revisions) > 1:
+        stable, canary = revisions[0].name, revisions[-1].name
+        left = sum(pod.revision == stable and not pod.finished for pod in snapshot.pods)
+        if left:
+            return f"move tags or namespaces to {canary}, then restart {left} pods: pilotage restart --not-on {canary}"
+        return "pilotage upgrade complete, or pilotage upgrade rollback"
+    offered = get_upgrades(revisions, support_of(snapshot))[0].upgrades
+    return f"pilotage upgrade start --revision {offered[0]}" if offered else "nothing: no upgrade is available"

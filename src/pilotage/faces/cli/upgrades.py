@@ -1,0 +1,69 @@
+"""`get-revisions` and `get-upgrades`: what the catalog knows, and what this cluster may move to. Columns as `az aks mesh`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from pilotage.decide import eligibility
+from pilotage.decide.eligibility import UpgradeProfile
+from pilotage.decide.support import Support, installed_revisions, support_of
+from pilotage.domain.errors import NoCluster
+from pilotage.domain.mesh import ProfileName
+from pilotage.domain.profile import PROFILES, Profile
+from pilotage.domain.version import Version
+from pilotage.faces.cli.options import command, output
+from pilotage.faces.cli.session import Session
+from pilotage.faces.render.emit import emit
+from pilotage.faces.render.findings import document, text
+from pilotage.faces.render.table import ruled
+
+_HEADERS = ("Revision", "Upgrades", "CompatibleWith", "CompatibleVersions")
+_NONE = "None available"
+
+
+@command()
+@output
+def get_revisions(session: Session, output: str) -> None:
+    """List the supported revisions of the catalog, and what each may be upgraded to. Asks the cluster for names only."""
+    rows = eligibility.get_revisions(Support(session.catalog, _names(session), Version(1, 0), session.now.date()))
+    emit(output, {"meshRevisions": [_document(row) for row in rows]}, lambda: _lines(rows))
+
+
+@command()
+@output
+def get_upgrades(session: Session, output: str) -> None:
+    """List the revisions this cluster may move to, and say of every newer one why it is not offered."""
+    snapshot = session.snapshot(frozenset({"kubernetes", "control_planes"}))
+    rows = eligibility.get_upgrades(installed_revisions(snapshot), support_of(snapshot))
+    if not rows:
+        click.echo("No Istio control plane was found in this cluster. Next: pilotage get-revisions", err=True)
+        emit(output, None, list)
+        return
+    first, *others = [_document(row) for row in rows]
+    emit(output, first | {"alsoInstalled": others}, lambda: _lines(rows))
+    if output == "table":
+        for line in text(dict.fromkeys(reason for row in rows for reason in row.reasons)):
+            click.echo(line, err=True)
+
+
+def _names(session: Session) -> Profile:
+    """The cluster's names for revisions; upstream's where no cluster is configured."""
+    try:
+        return session.profile
+    except NoCluster:
+        return PROFILES[ProfileName.ISTIO]
+
+
+def _document(row: UpgradeProfile) -> dict[str, Any]:
+    """What `az aks mesh` prints, then what it does not say."""
+    more = {"supported": row.supported, "endOfSupport": row.end_of_support}
+    return row.as_aks() | more | {"findings": [document(reason) for reason in row.reasons]}
+
+
+def _lines(rows: Sequence[UpgradeProfile]) -> list[str]:
+    cells = [
+        (row.revision, ", ".join(row.upgrades) or _NONE, "kubernetes", ", ".join(row.compatible_versions) or _NONE)
+        for row in rows
+    ]
+    return ruled(_HEADERS, cells)

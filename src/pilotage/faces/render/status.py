@@ -1,0 +1,155 @@
+"""What `status` shows, from a Snapshot: one document, and the same as text. Counts nothing it was not told: None is unknown."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from pilotage.decide.selectors import asked_name, namespace_labels, revision_of_name, tags
+from pilotage.domain.findings import Finding
+from pilotage.domain.istio import ControlPlane
+from pilotage.domain.state import Snapshot
+from pilotage.faces.render.findings import document, text
+from pilotage.faces.render.table import table
+
+
+class Proxies(msgspec.Struct):
+    """Live pods with a proxy of one revision. `connected`, `synced`: None where that is not known."""
+
+    total: int | None
+    ready: int | None
+    connected: int | None
+    synced: int | None
+    rejected: int | None
+
+
+class Istiod(msgspec.Struct):
+    desired: int
+    available: int
+    reason: str
+
+
+class RevisionStatus(msgspec.Struct, rename="camel"):
+    name: str
+    role: str  # stable, canary, or "" where roles cannot be told
+    version: str
+    supported_until: str
+    supported: bool | None
+    managed: bool
+    istiod: Istiod
+    proxies: Proxies
+    injection_failures: int | None
+    tags: list[str]
+
+
+class LabelStatus(msgspec.Struct):
+    """Namespaces that ask for `label`; `revision` is where it leads now, "" for nowhere."""
+
+    label: str
+    revision: str
+    namespaces: list[str]
+
+
+class Status(msgspec.Struct, rename="camel"):
+    namespace: str
+    kubernetes: str
+    managed: bool
+    operator: bool
+    revisions: list[RevisionStatus]
+    labels: list[LabelStatus]
+    findings: list[dict[str, str]]
+    next: str
+
+
+def status_of(snapshot: Snapshot, findings: Sequence[Finding], next_step: str) -> Status:
+    planes = sorted(snapshot.control_planes, key=lambda plane: (plane.version or (), plane.revision))
+    return Status(
+        snapshot.profile.namespace,
+        str(snapshot.kubernetes),
+        snapshot.mesh is not None,
+        snapshot.operator,
+        [_revision(snapshot, plane, role) for plane, role in zip(planes, _roles(planes), strict=True)],
+        list(_labels(snapshot)),
+        [document(finding) for finding in findings],
+        next_step,
+    )
+
+
+def _roles(planes: Sequence[ControlPlane]) -> list[str]:
+    if len(planes) == 2 and all(plane.version for plane in planes):
+        return ["stable", "canary"]
+    return ["stable"] if len(planes) == 1 else [""] * len(planes)
+
+
+def _revision(snapshot: Snapshot, plane: ControlPlane, role: str) -> RevisionStatus:
+    release = snapshot.catalog.find(plane.version.in_minor) if plane.version else None
+    reports = [report for report in snapshot.istiods if report.revision == plane.revision]
+    asked = bool(reports) and not any(report.error for report in reports)
+    return RevisionStatus(
+        plane.revision,
+        role,
+        str(plane.version or "unknown"),
+        str(release.end) if release else "unknown",
+        release.supported(snapshot.today) if release else None,
+        plane.managed,
+        Istiod(plane.desired, plane.available, plane.reason),
+        _proxies(snapshot, plane.revision, asked),
+        sum(report.injection_failures for report in reports) if asked else None,
+        sorted(tag for tag, revision in tags(snapshot).items() if revision == plane.revision),
+    )
+
+
+def _proxies(snapshot: Snapshot, revision: str, asked: bool) -> Proxies:
+    if "pods" in snapshot.unknown:
+        return Proxies(None, None, None, None, None)
+    pods = [pod for pod in snapshot.pods if pod.revision == revision and not pod.finished]
+    names = {f"{pod.name}.{pod.namespace}" for pod in pods}
+    seen = {proxy.name: proxy for report in snapshot.istiods for proxy in report.proxies if report.revision == revision}
+    ready = sum(pod.ready and pod.proxy is not None and pod.proxy.ready for pod in pods)
+    if not asked:
+        return Proxies(len(pods), ready, None, None, None)
+    connected = [proxy for name, proxy in seen.items() if name in names]
+    synced = sum(proxy.synced for proxy in connected)
+    return Proxies(len(pods), ready, len(connected), synced, sum(bool(proxy.rejected) for proxy in connected))
+
+
+def _labels(snapshot: Snapshot) -> Iterator[LabelStatus]:
+    asked: dict[str, list[str]] = {}
+    for space in snapshot.namespaces:
+        name = asked_name(namespace_labels(snapshot, space.name), {})
+        if name:
+            asked.setdefault(name, []).append(space.name)
+    for name, spaces in sorted(asked.items()):
+        yield LabelStatus(name, revision_of_name(snapshot, name) or "", sorted(spaces))
+
+
+def lines(status: Status, findings: Sequence[Finding]) -> list[str]:
+    """For people."""
+    owner = "by Pilotage" if status.managed else "by someone else"
+    head = f"Mesh in {status.namespace}, managed {owner}, on Kubernetes {status.kubernetes}"
+    if not status.revisions:
+        return [f"No Istio control plane on Kubernetes {status.kubernetes}", *_tail(status, findings)]
+    headers = ("REVISION", "ROLE", "VERSION", "SUPPORTED UNTIL", "ISTIOD", "PROXIES", "READY", "CONNECTED", "SYNCED")
+    revisions = table((*headers, "REJECTED", "TAGS"), (_row(revision) for revision in status.revisions))
+    reasons = [f"istiod of {each.name}: {each.istiod.reason}" for each in status.revisions if each.istiod.reason]
+    labels = [(each.label, each.revision or "nowhere", ", ".join(each.namespaces)) for each in status.labels]
+    spaces = ["", *table(("LABEL", "LEADS TO", "NAMESPACES"), labels)] if labels else []
+    return [head, "", *revisions, *reasons, *spaces, *_tail(status, findings)]
+
+
+def _row(revision: RevisionStatus) -> tuple[str, ...]:
+    proxies = revision.proxies
+    past = " (past)" if revision.supported is False else ""
+    counts = (proxies.total, proxies.ready, proxies.connected, proxies.synced, proxies.rejected)
+    return (
+        revision.name,
+        revision.role,
+        revision.version,
+        revision.supported_until + past,
+        f"{revision.istiod.available}/{revision.istiod.desired}",
+        *("?" if count is None else str(count) for count in counts),
+        ", ".join(revision.tags),
+    )
+
+
+def _tail(status: Status, findings: Sequence[Finding]) -> list[str]:
+    return [*(["", *text(findings)] if findings else []), "", f"Next: {status.next}"]

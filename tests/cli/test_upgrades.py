@@ -1,0 +1,58 @@
+"""get-revisions and get-upgrades, as typed."""
+
+import json
+from collections.abc import Callable
+
+import yaml
+
+from pilotage.domain.version import Version
+from pilotage.edge.catalog import packaged_catalog
+from worlds import revision, world
+
+DAY = ("--today", "2026-11-22")
+
+
+def test_upgrades_are_a_table_with_the_columns_of_az(stage: Callable) -> None:
+    on = stage(world(revision("1-30"), catalog=packaged_catalog(), kubernetes=Version(1, 36)))
+    answer = on.pilotage("get-upgrades")
+    head, rule, row = answer.out.splitlines()
+    assert head.split() == ["Revision", "Upgrades", "CompatibleWith", "CompatibleVersions"]
+    assert set(rule) == {"-", " "}
+    assert row.split()[:3] == ["1-30", "1-31", "kubernetes"]
+    assert answer.code == 0
+
+
+def test_none_available_is_said_and_explained_beside_the_table(stage: Callable) -> None:
+    on = stage(world(revision("1-31"), catalog=packaged_catalog(), kubernetes=Version(1, 36)))
+    assert "None available" in on.pilotage("get-upgrades").out
+
+
+def test_json_has_the_keys_of_az_and_then_more(stage: Callable) -> None:
+    on = stage(world(revision("1-30"), catalog=packaged_catalog(), kubernetes=Version(1, 36)))
+    document = json.loads(on.pilotage("get-upgrades", "-o", "json").out)
+    assert list(document)[:3] == ["compatibleWith", "revision", "upgrades"]
+    assert document["upgrades"] == ["1-31"]
+    assert document["alsoInstalled"] == []
+
+
+def test_during_a_canary_both_revisions_are_answered_for(stage: Callable) -> None:
+    on = stage(world(revision("1-30"), revision("1-31"), catalog=packaged_catalog(), kubernetes=Version(1, 36)))
+    document = yaml.safe_load(on.pilotage("get-upgrades", "-o", "yaml").out)
+    assert document["revision"] == "1-30"
+    assert [other["revision"] for other in document["alsoInstalled"]] == ["1-31"]
+
+
+def test_a_cluster_without_istio_is_told_so_and_is_no_failure(stage: Callable) -> None:
+    answer = stage(world()).pilotage("get-upgrades")
+    assert answer.code == 0
+    assert answer.out == ""
+    assert "No Istio control plane" in answer.err
+
+
+def test_revisions_are_those_in_support_on_the_day_given(stage: Callable) -> None:
+    on = stage(world())
+    rows = json.loads(on.pilotage("get-revisions", "-o", "json", *DAY).out)["meshRevisions"]
+    assert rows[-1]["revision"] == "1-31"
+    assert all(row["supported"] for row in rows)
+    assert json.loads(on.pilotage("get-revisions", "-o", "json", "--today", "2099-01-01").out)["meshRevisions"] == []
+    assert len(on.pilotage("get-revisions", "--today", "2099-01-01").out.splitlines()) == 2
