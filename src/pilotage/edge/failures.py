@@ -51,6 +51,7 @@ class _ListMeta(msgspec.Struct, frozen=True, rename={"resume": "continue"}):
 class Status(msgspec.Struct, frozen=True):
     """What the API server says when it says no."""
 
+    code: int = 0
     message: str = ""
     reason: str = ""
     details: _Details = _Details()

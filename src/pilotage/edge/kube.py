@@ -14,6 +14,7 @@ from pilotage.edge.kubeconfig import load
 from pilotage.edge.paging import objects, pages
 from pilotage.edge.paths import Resource
 from pilotage.edge.transport import JSON, Call, Transport
+from pilotage.edge.watch import Change, Follower
 
 __all__ = ["AlreadyThere", "Conflict", "Kube", "NotThere"]
 
@@ -114,6 +115,18 @@ class Kube:
             return False
         return True
 
+    def watch(  # noqa: PLR0913 - those of a list, and for how long
+        self, api_version: str, kind: str, namespace: str = "", *, labels: str = "", fields: str = "", seconds: float
+    ) -> Iterator[Change]:
+        """(ADDED, MODIFIED or DELETED, object) for `seconds`: first all that is there as ADDED, then what happens.
+
+        Nothing is missed: an expired place is listed again and compared. What went away meanwhile is DELETED with
+        no more than its name. Raises Unreachable when the API server stops answering; watch again then.
+        """
+        query = {"labelSelector": labels, "fieldSelector": fields}
+        follower = Follower(self.transport, lambda: self._call(api_version, kind, namespace, query), seconds)
+        return follower.changes(api_version, kind)
+
     def version(self) -> Version:
         """Of the API server."""
         return Version.parse(self._send(Call("GET", "/version", "get the version"))["gitVersion"])
@@ -131,6 +144,13 @@ class Kube:
         wanted = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
         review = self._ask("authorization.k8s.io/v1", "SelfSubjectAccessReview", spec={"resourceAttributes": wanted})
         return bool(review["status"]["allowed"])
+
+    def pod_get(self, namespace: str, pod: str, port: int, path: str) -> bytes:
+        """HTTP GET inside a pod, by port-forward. Raises Refused for a 4xx from within, Retry where none answers."""
+        from pilotage.edge.portforward import get  # a websocket library that few verbs need
+
+        place = self._place(ref := ObjectRef("v1", "Pod", namespace, pod)).object(ref)
+        return get(self.transport, place, port, path)
 
     def whoami(self) -> str:
         """The caller's user name, as the API server knows it (Kubernetes 1.28 or newer)."""

@@ -1,5 +1,6 @@
 """HTTP to one API server: pooled connections, credentials, deadlines, few and safe retries. Used by `kube`."""
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -59,6 +60,7 @@ class Transport:
         self.credentials = Credentials(target)
         self._lock = threading.Lock()
         self._manager: urllib3.PoolManager | None = None
+        self._tls: ssl.SSLContext | None = None
         self._shown: ClientCertificate | None = None
         # Compression pays over a network, never on the machine itself.
         self._headers = {"User-Agent": "pilotage"} | ({} if is_loopback(self.server) else {"Accept-Encoding": "gzip"})
@@ -81,6 +83,11 @@ class Transport:
             raise broken(error, self.peer._replace(deadline=idle)) from None
         finally:
             response.close()
+
+    def tls(self) -> ssl.SSLContext | None:
+        """For connections beside the pool, with the same trust and certificate; None where the server is plain HTTP."""
+        self._pool()
+        return self._tls
 
     def _before(self, ends: float, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         """The body, unless it trickles in past the deadline."""
@@ -151,14 +158,15 @@ class Transport:
         certificate = self.credentials.certificate()
         with self._lock:
             if self._manager is None or certificate is not self._shown:
-                self._manager, self._shown = self._connections(certificate), certificate
+                self._tls = context_for(self.target.cluster, certificate) if self.server.startswith("https:") else None
+                self._manager, self._shown = self._connections(), certificate
             return self._manager
 
-    def _connections(self, certificate: ClientCertificate | None) -> urllib3.PoolManager:
+    def _connections(self) -> urllib3.PoolManager:
         cluster = self.target.cluster
         options: dict[str, Any] = {"maxsize": _POOL}
-        if self.server.startswith("https:"):
-            options["ssl_context"] = context_for(cluster, certificate)
+        if self._tls is not None:
+            options["ssl_context"] = self._tls
             if cluster.tls_server_name:
                 options["server_hostname"] = cluster.tls_server_name
         proxy = proxy_for(cluster)
