@@ -72,7 +72,7 @@ async def ask(probe: Probe, address: str) -> str:
         return "Readiness probe failed: context deadline exceeded"
     except (OSError, ValueError, IndexError) as error:
         return f"Readiness probe failed: {error}"
-    return "" if 200 <= status < 400 else f"HTTP probe failed with statuscode: {status}"
+    return "" if 200 <= status < 400 else f"Readiness probe failed: HTTP probe failed with statuscode: {status}"
 
 
 async def _status(probe: Probe, address: str) -> int:
