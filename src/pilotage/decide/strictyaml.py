@@ -20,7 +20,10 @@ class YamlError(ValueError):
 
 
 class Node(msgspec.Struct, frozen=True):
-    """`value`: a dict or list of Nodes, or a str, int, float, bool, None. `line` and `column` count from 1."""
+    """`value`: a dict or list of Nodes, or a str, int, float, bool, None.
+
+    `line` and `column` count from 1; of what stands under a key, they are the key's.
+    """
 
     value: Any
     line: int = 1
@@ -64,7 +67,7 @@ class _Reader:
             elif key.value in found:
                 raise self._error(key, f"key {key.value!r} is given twice")
             else:
-                found[key.value] = self.node(value)
+                found[key.value] = Node(self.node(value).value, key.start_mark.line + 1, key.start_mark.column + 1)
         return merged | found
 
     def _merge(self, node: yaml.Node) -> dict[str, Node]:
