@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -22,8 +23,8 @@ Found = TypeVar("Found")
 class Look:
     """`pool` runs single requests, and nothing that waits for another of its tasks."""
 
-    def __init__(self, kube: Kube, namespace: str, refs: Sequence[ObjectRef], pool: Executor) -> None:
-        self.kube, self.namespace, self.refs, self.pool = kube, namespace, refs, pool
+    def __init__(self, kube: Kube, namespace: str, now: datetime, refs: Sequence[ObjectRef], pool: Executor) -> None:
+        self.kube, self.namespace, self.now, self.refs, self.pool = kube, namespace, now, refs, pool
         self._lock = threading.Lock()
         self._begun: dict[str, Future[Any]] = {}
 
@@ -36,6 +37,10 @@ class Look:
     def services(self) -> tuple[Obj, ...]:
         """Metadata of the mesh namespace's Services."""
         return self._begin("services", lambda: webhooks.mesh_services(self.kube, self.namespace)).result()
+
+    def leases(self) -> list[Obj]:
+        """Those of the mesh namespace."""
+        return self._begin("leases", lambda: self.kube.list("coordination.k8s.io/v1", "Lease", self.namespace)).result()
 
     def istiod_pods(self) -> tuple[Pod, ...]:
         return self._begin("istiod pods", lambda: istiod_pods(self.kube)).result()

@@ -13,7 +13,7 @@ from pilotage.domain.catalog import Catalog
 from pilotage.domain.cluster import Namespace, Pod, Workload
 from pilotage.domain.errors import Denied
 from pilotage.domain.mesh import ServiceMesh
-from pilotage.domain.names import MESH_KEY
+from pilotage.domain.names import LEASE, MESH_KEY
 from pilotage.domain.objects import ObjectRef, labels_of
 from pilotage.domain.profile import Profile
 from pilotage.domain.state import Snapshot
@@ -21,7 +21,9 @@ from pilotage.domain.version import Version
 from pilotage.edge import capacity, webhooks
 from pilotage.edge.controlplanes import control_planes
 from pilotage.edge.inventory import inventory
+from pilotage.edge.istiod import reports
 from pilotage.edge.kube import Kube
+from pilotage.edge.lease import operator_runs
 from pilotage.edge.look import Look
 from pilotage.edge.roots import roots_of
 from pilotage.edge.workloads import cron_owners, of_cron_jobs, others, workload_of
@@ -47,7 +49,7 @@ def observe(  # noqa: PLR0913 - what is asked of the cluster, and what a Snapsho
     """
     wanted = ALL if parts is None else parts
     with ThreadPoolExecutor(_REQUESTS) as pool, ThreadPoolExecutor(len(_READERS)) as readers:
-        look = Look(kube, profile.namespace, tuple(refs), pool)
+        look = Look(kube, profile.namespace, now, tuple(refs), pool)
         begun = {field: readers.submit(_READERS[field], look) for field in _READERS if field in wanted}
         facts: dict[str, Any] = {}
         unknown = dict.fromkeys(ALL - wanted, "not looked at")
@@ -98,8 +100,12 @@ def _configs(look: Look) -> dict[str, str]:
 
 
 def _leases(look: Look) -> tuple[str, ...]:
-    listed = look.kube.list_metadata("coordination.k8s.io/v1", "Lease", look.namespace)
-    return tuple(sorted(obj["metadata"]["name"] for obj in listed))
+    return tuple(sorted(obj["metadata"]["name"] for obj in look.leases()))
+
+
+def _operator(look: Look) -> bool:
+    lease = next((obj for obj in look.leases() if obj["metadata"]["name"] == LEASE), None)
+    return operator_runs(lease, look.now)
 
 
 _READERS: Final[Mapping[str, Callable[[Look], Any]]] = {
@@ -118,11 +124,13 @@ _READERS: Final[Mapping[str, Callable[[Look], Any]]] = {
     "configs": _configs,
     "roots": lambda look: roots_of(look.injectors()),
     "live": lambda look: inventory(look.kube, look.refs, look.pool),
+    "istiods": lambda look: reports(look.kube, look.istiod_pods(), look.pool),
     "leases": _leases,
+    "operator": _operator,
 }
 
 ALL: Final[Parts] = frozenset(_READERS)
 # What an install needs to see; whether something may be removed needs ALL.
-INSTALL: Final[Parts] = ALL - {"pods", "workloads", "resources"}
+INSTALL: Final[Parts] = ALL - {"pods", "workloads", "resources", "istiods"}
 # What tags are about: few and small lists, for verbs that should answer at once.
 TAGS: Final[Parts] = frozenset({"namespaces", "injectors", "validators", "services", "revision_services"})
