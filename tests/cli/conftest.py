@@ -1,4 +1,4 @@
-"""The command line on a world: verbs run in this process, against a Snapshot and a cluster that records what is written."""
+"""The command line on a world: verbs run in this process, on a Snapshot and a cluster that records writes."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -148,10 +148,10 @@ def waiting(default: str) -> Callable[[Function], Function]:
     return wrap
 
 
-def one(names: Sequence[str], what: str) -> str:
-    """The single positional argument, in istioctl's words. Raises UsageError."""
+def one(names: Sequence[str], wanted: str, single: str) -> str:
+    """The only positional argument, in istioctl's words where there is none or more. Raises UsageError."""
     if not names:
-        raise click.UsageError(f"must provide a {what}")
+        raise click.UsageError(f"must provide a {wanted}")
     if len(names) > 1:
-        raise click.UsageError(f"must provide a single {what}")
+        raise click.UsageError(f"must provide a single {single}")
     return names[0]
