@@ -1,0 +1,69 @@
+# Every verb works on a fresh checkout with Python 3.11 or newer, Go, git and make. `make` alone lists them.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+LOCK := requirements/lock.txt
+PIP_TOOLS := pip-tools==7.6.2
+PYTEST := $(BIN)/python -m pytest
+
+# The kubectl and the programs of the environment come before those of the machine.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo test e2e lint bench lock generate clean assets
+
+help: ## List these verbs
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## Make .venv from the locked requirements, both packages in it
+
+$(READY): $(LOCK) pyproject.toml sandbox/pyproject.toml
+	@python=$$(for p in $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3; do \
+	    $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done); \
+	  test -n "$$python" || { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python" >&2; exit 1; }; \
+	  echo "==> $(VENV) with $$($$python --version)"; \
+	  test -x $(BIN)/python || $$python -m venv $(VENV)
+	@echo "==> locked requirements (about 350 MB once installed, most of it Helm's engine)"
+	@$(BIN)/python -m pip install --require-hashes -r $(LOCK)
+	@echo "==> pilotage and pilotage-sandbox, editable"
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e . -e sandbox
+	@$(BIN)/python -m pip check
+	@touch $(READY)
+
+assets: setup
+	@$(BIN)/pilotage-sandbox assets --build >/dev/null
+
+demo: setup ## A mesh in a sandbox on this machine, upgraded as the guide says, live
+	@$(BIN)/python -m demo
+
+test: assets ## Unit tests, scenarios and one flow of the guide: 10 minutes at most
+	$(PYTEST) -m "not e2e"
+
+e2e: assets ## Everything that test leaves out, on real components: 30 minutes at most
+	$(PYTEST) -m e2e
+
+lint: setup ## Style, formatting, strict types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy src/pilotage sandbox/pilotage_sandbox demo bench tools
+	$(BIN)/lint-imports
+
+bench: assets ## Measure against the aims; table, and bench/results.json
+	@$(BIN)/python -m bench
+
+generate: setup ## Write what follows from the code: CRD, heads and index of docs/findings
+	$(BIN)/python -m tools.generate
+
+lock: setup ## Resolve requirements anew, with hashes
+	$(BIN)/python -m pip install --quiet $(PIP_TOOLS)
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --upgrade --generate-hashes --allow-unsafe --strip-extras \
+	  --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra charts \
+	  --output-file $(LOCK) pyproject.toml sandbox/pyproject.toml requirements/tools.in
+
+clean: ## Remove what these verbs made here; built programs stay in the user's cache
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf src/*.egg-info sandbox/*.egg-info

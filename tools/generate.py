@@ -1,0 +1,65 @@
+"""Writes what follows from the code: the CRD, and the head and index of the pages in docs/findings.
+
+Run by `make generate`; `tests/test_repository.py` fails where a file differs from what this would write.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from pilotage.domain.crd import service_mesh_crd
+from pilotage.domain.findings import RULES, Rule, Verb
+
+ROOT = Path(__file__).resolve().parents[1]
+FINDINGS = ROOT / "docs" / "findings"
+CRD = ROOT / "deploy" / "crds" / "servicemeshes.pilotage.dev.yaml"
+
+_BODY = "\n## "  # a page's own text starts at its first section
+_INDEX = """# Findings
+
+A finding is a named answer of a rule about a mesh or its cluster. `pilotage check` runs all rules; a verb runs those
+that can block it and shows all of them at once. An Error blocks the verbs it names; a Warning or an Info blocks none.
+
+| code | severity | blocks | what it says |
+|---|---|---|---|
+"""
+
+
+def generated() -> Iterator[tuple[Path, str]]:
+    """Every generated file and its text. A page that is not written yet has a head only."""
+    yield CRD, "# Generated from src/pilotage/domain by `make generate`.\n" + yaml.safe_dump(service_mesh_crd())
+    for rule in RULES.values():
+        page = FINDINGS / f"{rule.code}.md"
+        yield page, head(rule) + _body(page)
+    rows = (f"| [{r.code}]({r.code}.md) | {r.severity} | {blocked(r)} | {r.title} |\n" for r in RULES.values())
+    yield FINDINGS / "README.md", _INDEX + "".join(rows)
+
+
+def head(rule: Rule) -> str:
+    """Title and table of a page, as the table of rules says."""
+    table = f"| severity | blocks |\n|---|---|\n| {rule.severity} | {blocked(rule)} |\n"
+    return f"# {rule.code}\n\n{rule.title}.\n\n{table}"
+
+
+def blocked(rule: Rule) -> str:
+    """The verbs a rule blocks, in the order of the enumeration."""
+    return ", ".join(f"`{verb}`" for verb in Verb if verb in rule.blocks) or "nothing"
+
+
+def _body(page: Path) -> str:
+    text = page.read_text() if page.exists() else ""
+    start = text.find(_BODY)
+    return text[start:] if start >= 0 else ""
+
+
+def main() -> None:
+    for path, text in generated():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            print(path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
