@@ -114,7 +114,7 @@ def _proxy(status: SyncStatus) -> Proxy:
 
 
 def _must_be_sent(short: str, proxy_type: str) -> bool:
-    """Every proxy has clusters, every sidecar listeners; a gateway without a Gateway resource has neither of the rest."""
+    """Every proxy has clusters and every sidecar listeners; a gateway without a Gateway resource has no more."""
     return short == "CDS" or (short == "LDS" and proxy_type == "sidecar")
 
 

@@ -1,0 +1,30 @@
+"""Which permissions the caller lacks, asked of the API server before a verb begins. Called by faces."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, NamedTuple
+
+from pilotage.edge.kube import Kube
+
+_REQUESTS: Final = 8
+
+
+class Need(NamedTuple):
+    """One permission. `namespace` "" means in the whole cluster; `resource` may be a subresource: `pods/portforward`."""
+
+    verb: str
+    group: str
+    resource: str
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        kind = ".".join(part for part in (self.resource, self.group) if part)
+        return f"{self.verb} {kind}" + (f" in namespace {self.namespace}" if self.namespace else "")
+
+
+def missing_permissions(kube: Kube, needs: Iterable[Need]) -> tuple[str, ...]:
+    """Those of `needs` that the API server would refuse, as text for `Snapshot.denied`, in the order given."""
+    asked = tuple(dict.fromkeys(needs))
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        allowed = pool.map(lambda need: kube.may(*need), asked)
+        return tuple(str(need) for need, may in zip(asked, allowed, strict=True) if not may)
