@@ -13,7 +13,7 @@ from pilotage.decide.plan import needs_guard, plan
 from pilotage.decide.status import status_of
 from pilotage.domain.actions import Action, Plan
 from pilotage.domain.catalog import Catalog
-from pilotage.domain.errors import Retry, TimedOut
+from pilotage.domain.errors import Refused, Retry, TimedOut
 from pilotage.domain.mesh import Mode, Owner, ServiceMesh
 from pilotage.domain.names import BASE
 from pilotage.domain.objects import Obj, ref_of
@@ -36,10 +36,12 @@ class Reconciler:
         self.kube, self.catalog, self.clock = kube, catalog, clock
         self.before_write: Callable[[], None] = lambda: None
         self.follow = False
+        self.generation = 0  # of the resource as last seen, 0 for none
 
     def step(self, done: Callable[[Action], None] = lambda _: None) -> Plan:
         """Observe, plan, apply, publish: once. Raises what the edge raises; Refused for a mesh that does not parse."""
         resource = self.kube.get(MESH)
+        self.generation = resource["metadata"]["generation"] if resource else 0
         if resource is None:
             return Plan("NotEnabled")
         mesh = parse_mesh(resource)
@@ -57,6 +59,7 @@ class Reconciler:
         parts = INSTALL
         while True:
             seen = observe(self.kube, desired.profile, self.catalog, self.clock(), parts=parts, mesh=mesh, refs=refs)
+            _refuse_blind(seen, INSTALL)
             if parts is ALL or not needs_guard(desired, seen):
                 return seen
             parts = ALL
@@ -67,6 +70,14 @@ class Reconciler:
         if status != previous:
             self.before_write()
             publish(self.kube, resource["metadata"]["uid"], previous, status, snapshot.now)
+
+
+def _refuse_blind(seen: Snapshot, parts: frozenset[str]) -> None:
+    """What may not be read cannot be planned for: an object that is not seen would be written again and again."""
+    blind = {part: why for part, why in seen.unknown.items() if part in parts}
+    if blind:
+        part, why = next(iter(blind.items()))
+        raise Refused(f"cannot see {part}: {why}", fix="kubectl auth can-i --list")
 
 
 def desire(mesh: ServiceMesh, catalog: Catalog) -> Desired:

@@ -7,7 +7,7 @@ import msgspec
 from pilotage.domain.crd import service_mesh_crd
 from pilotage.domain.errors import Refused, Retry
 from pilotage.domain.mesh import Mode, Revision, ServiceMesh, ServiceMeshSpec
-from pilotage.domain.names import API_VERSION, MANAGER, MESH_KIND, MESH_NAME
+from pilotage.domain.names import API_VERSION, CREATE_MANAGER, MANAGER, MESH_KIND, MESH_NAME
 from pilotage.domain.objects import Obj, ObjectRef, annotations_of
 from pilotage.edge.kube import Kube
 
@@ -74,6 +74,13 @@ def _install_crd(kube: Kube, *, dry_run: bool) -> None:
     if live is None:
         kube.apply(crd, MANAGER, dry_run=dry_run)
         live = kube.get(ref)
-    conditions = (live or {}).get("status", {}).get("conditions", ())
+    conditions = (live or {}).get("status", {}).get("conditions") or ()
     if not dry_run and not any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
         raise Retry("the CRD of ServiceMesh is not served yet", after=0.2)
+
+
+def ensure_namespace(kube: Kube, name: str) -> None:
+    """The mesh's namespace, which must be there before the Lease that lives in it."""
+    ref = ObjectRef("v1", "Namespace", "", name)
+    if kube.get(ref) is None:
+        kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, CREATE_MANAGER)

@@ -26,7 +26,7 @@ def _record(kube: Kube, uid: str, event: tuple[str, str, str], now: datetime) ->
         {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"generateName": f"{MESH_NAME}.", "namespace": "default"},
+            "metadata": {"generateName": "pilotage-", "namespace": "default"},
             "eventTime": stamp,
             "type": kind,
             "reason": reason,

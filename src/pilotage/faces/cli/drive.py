@@ -4,52 +4,104 @@ Where an operator holds the Lease it does the work and the verb only looks; else
 same Lease until its step is done.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import click
 
 from pilotage.domain.actions import Plan
 from pilotage.domain.errors import Refused
-from pilotage.domain.findings import Finding
+from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import ServiceMesh
-from pilotage.edge.lease import Lease, operator_holds
-from pilotage.edge.mesh import read_mesh
+from pilotage.domain.names import LEASE
+from pilotage.domain.objects import ObjectRef
+from pilotage.domain.profile import profile_of
+from pilotage.edge.lease import Lease, operator_runs, verb_identity
+from pilotage.edge.mesh import ensure_namespace, read_mesh
 from pilotage.faces.cli.session import Session
+from pilotage.faces.render.emit import emit
+from pilotage.faces.render.findings import document, text
 from pilotage.faces.render.progress import Progress
 from pilotage.reconcile import Reconciler, run_until
+
+
+class Following(NamedTuple):
+    """How a verb follows its plan. `local`: run the loop here although an operator could."""
+
+    title: str
+    output: str
+    timeout: float
+    local: bool = False
 
 
 def enabled_mesh(session: Session) -> ServiceMesh:
     """The ServiceMesh. Raises Refused where none is there: nothing can be upgraded then."""
     mesh = read_mesh(session.kube)
     if mesh is None:
-        finding = Finding(
-            "MeshNotEnabled", "no ServiceMesh is in this cluster", fix="pilotage enable --revision REVISION"
-        )
-        raise Refused(finding.message, fix=finding.fix, findings=(finding,))
+        refuse(Finding("MeshNotEnabled", "no ServiceMesh is in this cluster", fix="pilotage enable -r REVISION"))
     return mesh
 
 
+def refuse(finding: Finding) -> Any:
+    """Raises Refused with the one finding."""
+    raise Refused(finding.message, fix=finding.fix, findings=(finding,))
+
+
+def refuse_if_blocked(findings: Iterable[Finding], verb: Verb, words: str) -> None:
+    """Raises Refused carrying every finding where one of them blocks the verb."""
+    every = tuple(findings)
+    blocking = [finding for finding in every if finding.blocks(verb)]
+    if blocking:
+        rest = f" and {len(blocking) - 1} more" if len(blocking) > 1 else ""
+        raise Refused(f"{words}: {blocking[0].message}{rest}", fix=blocking[0].fix, findings=every)
+
+
+def follow(session: Session, mesh: ServiceMesh, how: Following, reached: Callable[[Plan], bool]) -> Plan:
+    """Runs or follows the loop until `reached`.
+
+    Raises TimedOut naming the stuck object, Retry where another verb holds the Lease.
+    """
+    namespace = profile_of(mesh.spec).namespace
+    with Progress(how.title, how.output) as progress, _loop(session, namespace, how.local) as loop:
+        return run_until(loop, reached, timeout=how.timeout, watch=progress.update)
+
+
 @contextmanager
-def reconciler(session: Session, namespace: str) -> Iterator[Reconciler]:
-    """The loop, with the right to write: under the Lease, or only following where an operator holds it."""
-    loop = Reconciler(session.kube, session.catalog, lambda: session.now)
-    if operator_holds(session.kube, namespace):
+def _loop(session: Session, namespace: str, local: bool) -> Iterator[Reconciler]:
+    """The loop with the right to write, or only looking where an operator acts."""
+    kube = session.kube
+    loop = Reconciler(kube, session.catalog, lambda: session.now)
+    held = kube.get(ObjectRef("coordination.k8s.io/v1", "Lease", namespace, LEASE))
+    if not local and operator_runs(held, datetime.now(UTC)):
         loop.follow = True
         yield loop
         return
-    with Lease(session.kube, namespace) as lease:
+    ensure_namespace(kube, namespace)
+    lease = Lease(kube, namespace, verb_identity())
+    with lease.kept():
         loop.before_write = lease.check
         yield loop
-
-
-def follow(
-    session: Session, namespace: str, progress: Progress, reached: Callable[[Plan], bool], timeout: float
-) -> Plan:
-    """Runs or follows the loop until `reached`. Raises TimedOut naming the stuck object, Retry where another verb writes."""
-    with reconciler(session, namespace) as loop:
-        return run_until(loop, reached, timeout=timeout, watch=progress.update)
 
 
 def settled(*phases: str) -> Callable[[Plan], bool]:
     """Reached when the plan is in one of the phases with nothing left to do or to wait for."""
     return lambda plan: plan.phase in phases and plan.settled
+
+
+def report(output: str, words: str, *, then: str = "", findings: Iterable[Finding] = ()) -> None:
+    """The answer of a verb: one sentence and the next step, or a document of both and every finding."""
+    every = tuple(findings)
+    answer = {"message": words, "next": then, "findings": [document(finding) for finding in every]}
+
+    def lines() -> list[str]:
+        return [*text(every), words, *([f"Next: {then}"] if then else [])]
+
+    emit(output, answer, lines)
+
+
+def local_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--local, as parameter `local`."""
+    words = "Run the loop here, under the Lease, although an operator may be installed."
+    return click.option("--local", is_flag=True, help=words)(function)

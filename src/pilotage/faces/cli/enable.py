@@ -1,0 +1,116 @@
+"""`enable` and `disable`: the first control plane, and the last. Called by `main`."""
+
+from typing import Any
+
+import click
+
+from pilotage.decide.catalog import version_of
+from pilotage.decide.usage import proxies_exist
+from pilotage.domain.errors import Refused
+from pilotage.domain.findings import Verb
+from pilotage.domain.mesh import Artifacts, Mode, Names, ProfileName, ServiceMesh, ServiceMeshSpec
+from pilotage.domain.mesh import Revision as Entry
+from pilotage.domain.profile import profile_of
+from pilotage.domain.state import Revision
+from pilotage.edge.mesh import create_mesh, edit_mesh, read_mesh, with_revisions
+from pilotage.faces.cli import options
+from pilotage.faces.cli.ask import confirm
+from pilotage.faces.cli.canary import Canary, newest_revision, preflight_of, prove
+from pilotage.faces.cli.drive import (
+    Following,
+    enabled_mesh,
+    follow,
+    local_option,
+    refuse_if_blocked,
+    report,
+    settled,
+)
+from pilotage.faces.cli.session import Session
+from pilotage.patience import patiently
+
+_KEPT = "CRDs and Istio resources, the CA's secret, the namespace and the mesh configurations in it"
+
+
+@options.command()
+@click.option("-r", "--revision", help="Revision to install, as in asm-1-30; the newest that fits if not given.")
+@click.option("--version", help="Istio version; the catalog's newest patch of the minor if not given.")
+@click.option("--profile", type=click.Choice([*ProfileName]), default="istio", show_default=True, help="Bundle of names.")
+@click.option("--charts", metavar="FOLDER|oci://…", help="Where Istio's charts are; {version} stands for the version.")
+@click.option("--hub", help="Registry and path of the images.")
+@local_option
+@options.dry_run
+@options.output
+@options.waiting("10m")
+def enable(session: Session, revision: str | None, version: str | None, profile: str, **flags: Any) -> None:
+    """Install the first control plane. Enabling the same again resumes."""
+    there = read_mesh(session.kube)
+    if there is not None and there.spec.mode is Mode.ISTIO:
+        mesh = _resume(there, revision)
+    else:
+        mesh = ServiceMesh(_wanted(session, revision, version, profile, flags))
+    entry = mesh.spec.revisions[0]
+    target = Revision(entry.name, version_of(entry.name, entry.version, session.catalog))
+    findings = ()
+    if mesh is not there:
+        findings = preflight_of(Canary(session, mesh, target, entry), None, Verb.ENABLE)
+        refuse_if_blocked(findings, Verb.ENABLE, f"{entry.name} cannot be installed")
+        _write(session, there, mesh.spec, flags["dry_run"])
+    if flags["dry_run"]:
+        words = f"{entry.name} ({target.version}) would be installed; nothing was written."
+        return report(flags["output"], words, findings=findings)
+    if not flags["wait"]:
+        return report(flags["output"], f"{entry.name} was asked for.", then="pilotage status", findings=findings)
+    how = Following(f"enable {entry.name}", flags["output"], flags["timeout"], flags["local"])
+    follow(session, mesh, how, settled("Settled"))
+    prove(session, target, mesh, flags["timeout"])
+    then = f"kubectl label namespace NAMESPACE istio.io/rev={entry.name}, then pilotage restart -n NAMESPACE --all"
+    return report(flags["output"], f"{entry.name} ({target.version}) is installed, and injects.", then=then, findings=findings)
+
+
+@options.command()
+@local_option
+@options.dry_run
+@options.output
+@options.yes
+@options.waiting("10m")
+def disable(session: Session, **flags: Any) -> None:
+    """Remove every control plane. Refused while a proxy exists; what holds data stays."""
+    mesh = enabled_mesh(session)
+    names = tuple(entry.name for entry in mesh.spec.revisions)
+    findings = tuple(proxies_exist(session.snapshot(), names))
+    refuse_if_blocked(findings, Verb.DISABLE, "the mesh cannot be disabled")
+    if flags["dry_run"]:
+        return report(flags["output"], f"{', '.join(names)} would be removed; nothing was written. Would stay: {_KEPT}.")
+    confirm(f"This removes {', '.join(names)}. It keeps {_KEPT}.\nAre you sure you want to proceed?", flags["yes"])
+    spec = with_revisions(mesh.spec, mesh.spec.revisions, Mode.DISABLED)
+    edit_mesh(session.kube, mesh, spec, {})
+    if not flags["wait"]:
+        return report(flags["output"], f"{', '.join(names)} will be removed.", then="pilotage status")
+    follow(session, mesh, Following("disable", flags["output"], flags["timeout"], flags["local"]), settled("Disabled"))
+    return report(flags["output"], f"{', '.join(names)} was removed. Kept: {_KEPT}.")
+
+
+def _wanted(
+    session: Session, revision: str | None, version: str | None, profile: str, flags: dict[str, Any]
+) -> ServiceMeshSpec:
+    artifacts = Artifacts(charts=flags["charts"], hub=flags["hub"])
+    names = Names(namespace=session.istio_namespace)
+    spec = ServiceMeshSpec([Entry("default")], profile=ProfileName(profile), artifacts=artifacts, names=names)
+    name = revision or newest_revision(session, profile_of(spec))
+    return with_revisions(spec, [Entry(name, version)])
+
+
+def _resume(mesh: ServiceMesh, revision: str | None) -> ServiceMesh:
+    names = [entry.name for entry in mesh.spec.revisions]
+    if revision not in (None, *names):
+        raise Refused(
+            f"the mesh is already enabled with {', '.join(names)}", fix=f"pilotage upgrade start --revision {revision}"
+        )
+    return mesh
+
+
+def _write(session: Session, there: ServiceMesh | None, spec: ServiceMeshSpec, dry_run: bool) -> None:
+    if there is not None:
+        edit_mesh(session.kube, there, spec, {}, dry_run=dry_run)
+        return
+    patiently(lambda: create_mesh(session.kube, spec, dry_run=dry_run), seconds=20)

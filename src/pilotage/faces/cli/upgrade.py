@@ -1,0 +1,151 @@
+"""`upgrade start|complete|rollback`: the intent is an edit of the resource, the rest is the loop's. Called by `main`."""
+
+from typing import Any
+
+import click
+
+from pilotage.decide.catalog import version_of
+from pilotage.decide.force import force_annotation
+from pilotage.decide.removal import guard, leftover
+from pilotage.domain.findings import Finding, Verb
+from pilotage.domain.mesh import Revision as Entry
+from pilotage.domain.mesh import ServiceMesh
+from pilotage.domain.names import FORCE_REMOVAL
+from pilotage.domain.state import Revision, Snapshot
+from pilotage.edge.apply import apply
+from pilotage.edge.mesh import edit_mesh, with_revisions
+from pilotage.faces.cli import options
+from pilotage.faces.cli.ask import confirm
+from pilotage.faces.cli.canary import Canary, mesh_config_actions, preflight_of, prove
+from pilotage.faces.cli.drive import (
+    Following,
+    enabled_mesh,
+    follow,
+    local_option,
+    refuse,
+    refuse_if_blocked,
+    report,
+    settled,
+)
+from pilotage.faces.cli.session import Session
+from pilotage.reconcile import revisions_of
+
+_QUESTION = (
+    "This operation will remove Istio control plane for revision {remove}. Please ensure all data plane workloads have "
+    "been rolled over to revision {keep} so that they are still part of the mesh.\nAre you sure you want to proceed?"
+)
+
+
+@options.command()
+@click.option("-r", "--revision", required=True, help="Revision to install as the canary, as in asm-1-31.")
+@click.option("--version", help="Istio version; the catalog's newest patch of the minor if not given.")
+@click.option("--copy-mesh-config", "config", flag_value="copy", help="Give the canary stable's mesh configuration.")
+@click.option("--without-mesh-config", "config", flag_value="without", help="Start although only stable has one.")
+@local_option
+@options.dry_run
+@options.output
+@options.waiting("10m")
+def start(session: Session, revision: str, version: str | None, config: str | None, **flags: Any) -> None:
+    """Install a canary control plane beside the stable one.
+
+    All preflight findings are printed at once. Done means proven: istiod available, caBundles filled, the validator
+    fail-closed, roots of trust equal, and a dry-run pod injected by the new revision. Starting the same revision again
+    resumes.
+    """
+    mesh = enabled_mesh(session)
+    target = Revision(revision, version_of(revision, version, session.catalog))
+    canary = Canary(session, mesh, target, Entry(revision, version))
+    stable = mesh.spec.revisions[0].name
+    findings: tuple[Finding, ...] = ()
+    if all(entry.name != revision for entry in mesh.spec.revisions):
+        findings = preflight_of(canary, config)
+        refuse_if_blocked(findings, Verb.START, f"{revision} cannot be started")
+        for action in mesh_config_actions(canary, config):
+            apply(session.kube, action, dry_run=flags["dry_run"])
+        edit_mesh(session.kube, mesh, canary.spec, {}, dry_run=flags["dry_run"])
+    if flags["dry_run"]:
+        words = f"{revision} ({target.version}) would be installed beside {stable}; nothing was written."
+        return report(flags["output"], words, findings=findings)
+    if not flags["wait"]:
+        return report(flags["output"], f"{revision} was asked for.", then="pilotage status", findings=findings)
+    how = Following(f"upgrade start {revision}", flags["output"], flags["timeout"], flags["local"])
+    follow(session, mesh, how, settled("Canary"))
+    prove(session, target, mesh, flags["timeout"])
+    words = f"{revision} ({target.version}) runs beside {stable}, and injects."
+    return report(flags["output"], words, then=_next(revision), findings=findings)
+
+
+@options.command()
+@click.option("--force", is_flag=True, help="Remove the old revision although something still depends on it.")
+@local_option
+@options.dry_run
+@options.output
+@options.yes
+@options.waiting("10m")
+def complete(session: Session, **flags: Any) -> None:
+    """Keep the canary, remove the old revision. Refused while anything still depends on the old one."""
+    _decide(session, Verb.COMPLETE, flags)
+
+
+@options.command()
+@click.option("--force", is_flag=True, help="Remove the canary although something still depends on it.")
+@local_option
+@options.dry_run
+@options.output
+@options.yes
+@options.waiting("10m")
+def rollback(session: Session, **flags: Any) -> None:
+    """Keep the old revision, remove the canary. Refused while anything still depends on the canary."""
+    _decide(session, Verb.ROLLBACK, flags)
+
+
+def _decide(session: Session, verb: Verb, flags: dict[str, Any]) -> None:
+    mesh = enabled_mesh(session)
+    snapshot = session.snapshot()
+    keep, remove = _sides(session, mesh, verb, snapshot)
+    findings = guard(snapshot, remove, keep)
+    if not flags["force"]:
+        refuse_if_blocked(findings, verb, f"{remove} cannot be removed")
+    if flags["dry_run"]:
+        words = f"{remove} would be removed, {keep.name} would stay; nothing was written."
+        return report(flags["output"], words, findings=findings)
+    if findings:
+        report("table" if flags["output"] == "table" else flags["output"], f"--force removes {remove} all the same.", findings=findings)
+    confirm(_QUESTION.format(remove=remove, keep=keep.name), flags["yes"])
+    _write_intent(session, mesh, keep, remove if flags["force"] else "")
+    if not flags["wait"]:
+        return report(flags["output"], f"{remove} will be removed.", then="pilotage status", findings=findings)
+    follow(session, mesh, Following(str(verb), flags["output"], flags["timeout"], flags["local"]), settled("Settled"))
+    return report(flags["output"], f"{remove} was removed; {keep.name} is the only control plane.", then="pilotage status")
+
+
+def _write_intent(session: Session, mesh: ServiceMesh, keep: Revision, force: str) -> None:
+    """One entry is left; a force is recorded with who asked for it, and expires."""
+    annotations: dict[str, str | None] = {FORCE_REMOVAL: None}
+    if force:
+        annotations = {**force_annotation(force, session.kube.whoami(), session.now)}
+    entries = [entry for entry in mesh.spec.revisions if entry.name == keep.name]
+    edit_mesh(session.kube, mesh, with_revisions(mesh.spec, entries), annotations)
+
+
+def _sides(session: Session, mesh: ServiceMesh, verb: Verb, snapshot: Snapshot) -> tuple[Revision, str]:
+    """(kept, name of the removed), by version as numbers, whatever the order of the list.
+
+    With one entry a verb that was killed goes on, if what is left of a revision lies on the side the verb removes.
+    """
+    revisions = revisions_of(mesh, session.catalog)
+    if len(revisions) == 2:
+        stable, canary = revisions
+        return (canary, stable.name) if verb is Verb.COMPLETE else (stable, canary.name)
+    removed = leftover(snapshot, revisions[0], older=verb is Verb.COMPLETE)
+    if removed is None:
+        refuse(Finding("NoUpgradeInProgress", "only one revision is installed", fix="pilotage get-upgrades"))
+    return revisions[0], str(removed)
+
+
+def _next(revision: str) -> str:
+    return (
+        f"point a tag or a namespace at it (pilotage tag set TAG --revision {revision} --overwrite, "
+        f"pilotage namespace move NAMESPACE --to {revision}), restart (pilotage restart --not-on {revision}), "
+        "then pilotage upgrade complete or rollback"
+    )
