@@ -114,15 +114,10 @@ def _resolved(snapshot: Snapshot) -> tuple[list[Revision], list[tuple[str, str]]
 def state_of(revision: Revision, support: Support) -> Iterator[Finding]:
     """What it means for its upgrades that the installed revision is unknown or out of support."""
     minor = revision.version.in_minor
-    release = support.catalog.find(minor)
-    if release is None:
-        newest = support.catalog.minors[-1].minor
-        message = f"{revision.name} runs Istio {minor}, which the catalog does not know: it counts as unsupported"
-        fix = "name a catalog that knows it" if minor > newest else ""
-        yield Finding("UnknownRevision", message, revision.name, fix)
-        if minor > newest:
-            return
-    if not support.is_supported(minor):
+    if minor > support.catalog.minors[-1].minor:
+        message = f"{revision.name} runs Istio {minor}, newer than all that the catalog knows"
+        yield Finding("UnknownRevision", message, revision.name, "name a newer catalog: --catalog FILE")
+    elif not support.is_supported(minor):
         yield _way_out(revision, support)
 
 

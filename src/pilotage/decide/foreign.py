@@ -1,0 +1,82 @@
+"""What others installed, and places that close: never touched, always named. Called by `preflight` and `check`."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from pilotage.decide.inventory import is_ours
+from pilotage.domain.findings import Finding, Verb
+from pilotage.domain.names import AKS_ADDON_LABEL
+from pilotage.domain.objects import Obj, ref_of
+from pilotage.domain.state import Revision, Snapshot
+
+_ADDON_NAMESPACE = "aks-istio-system"
+_EXTERNAL = "let Pilotage move its applications only: owner: External for this revision in the ServiceMesh"
+
+# istio#61467: the old homes close in December 2026.
+RETIRING = ("gcr.io/istio-release", "istio-release.storage.googleapis.com", "registry.istio.io")
+RETIRED_FROM = date(2026, 12, 1)
+_NEW_HOMES = "images: docker.io/istio, charts: oci://ghcr.io/istio/release/charts"
+
+
+def foreign_control_planes(
+    snapshot: Snapshot, target: Revision, objects: Sequence[Obj], verb: Verb
+) -> Iterator[Finding]:
+    """An Istio that is not ours: any when enabling; when starting, one of the target's name or where it would be."""
+    if not target.managed:
+        return
+    for plane in snapshot.control_planes:
+        if not plane.managed and (verb is Verb.ENABLE or plane.revision == target.name):
+            by = plane.owner or "someone else"
+            message = f"istiod {plane.namespace}/{plane.name} of revision {plane.revision} was installed by {by}"
+            yield Finding("ForeignControlPlane", f"{message}: it is left alone", plane.revision, _EXTERNAL)
+    theirs = [ref for ref in map(ref_of, objects) if ref in snapshot.live and not is_ours(snapshot.live[ref])]
+    if theirs:
+        names = ", ".join(map(str, theirs[:3])) + (f" and {len(theirs) - 3} more" if len(theirs) > 3 else "")
+        message = f"objects of revision {target.name} are there already and not ours: {names}"
+        yield Finding("ForeignControlPlane", message, target.name, "choose another name, or remove them")
+
+
+def addon_present(snapshot: Snapshot, target: Revision) -> Iterator[Finding]:
+    """The provider's own manager installs into the namespace that profile `aks` would use."""
+    if not target.managed:
+        return
+    marked = any(
+        namespace.name == _ADDON_NAMESPACE and AKS_ADDON_LABEL in namespace.labels for namespace in snapshot.namespaces
+    )
+    owner = next((plane for plane in snapshot.control_planes if "add-on" in plane.owner), None)
+    if marked or owner:
+        shown = f"istiod {owner.namespace}/{owner.name}" if owner else f"namespace {_ADDON_NAMESPACE}"
+        message = f"the AKS Istio add-on is on in this cluster ({shown} is managed by it)"
+        yield Finding("AddonPresent", message, _ADDON_NAMESPACE, _EXTERNAL)
+
+
+def artifact_homes_retired(snapshot: Snapshot) -> Iterator[Finding]:
+    """Charts or images that come from a home that closes; a pod that restarts there afterwards does not start."""
+    profile = snapshot.profile
+    settings = {"charts": profile.charts, "hub": profile.hub, "proxyImage": profile.proxy_image}
+    closes = "is closed" if snapshot.today >= RETIRED_FROM else "closes in December 2026"
+    for name, place in settings.items():
+        home = _retiring(place)
+        if home:
+            message = f"spec.artifacts.{name} is {place}, and {home} {closes}"
+            yield Finding("ArtifactHomeRetired", message, name, f"set it to the new home ({_NEW_HOMES})")
+    for plane in snapshot.control_planes:
+        home = _retiring(plane.image)
+        if home:
+            message = f"istiod {plane.namespace}/{plane.name} runs {plane.image}, and {home} {closes}"
+            yield Finding("ArtifactHomeRetired", message, plane.revision, f"change its hub ({_NEW_HOMES})")
+    yield from _proxies(snapshot, closes)
+
+
+def _proxies(snapshot: Snapshot, closes: str) -> Iterator[Finding]:
+    live = [pod for pod in snapshot.pods if not pod.finished]
+    for home in RETIRING:
+        held = [pod for pod in live if pod.proxy and home in pod.proxy.image]
+        if held:
+            first = f"{held[0].namespace}/{held[0].name}"
+            message = f"{len(held)} proxies (the first in pod {first}) run images of {home}, which {closes}"
+            yield Finding("ArtifactHomeRetired", message, home, f"change the hub, then restart them ({_NEW_HOMES})")
+
+
+def _retiring(place: str) -> str:
+    return next((home for home in RETIRING if home in place), "")
