@@ -1,18 +1,16 @@
 """Revision tags, interchangeable with `istioctl tag`: made by either, seen and moved by both.
 
-Called by the CLI's `tag` verbs (direct writes with the user's rights) and by `removal`, which repoints tags nobody uses.
+Called by the CLI's `tag` verbs (direct writes with the user's rights) and by `removal`, which repoints idle tags.
 A tag is known by its labels alone. Refusals that begin in lower case are in istioctl's words.
 """
 
-import re
 from collections.abc import Iterator
 
 import msgspec
 
 from pilotage.decide.default_tag import deactivation, live_validator, restoration, unnamed_injector, validator
 from pilotage.decide.overlap import overlap_findings
-from pilotage.decide.ownership import owner_of
-from pilotage.decide.selectors import is_injector, revisions
+from pilotage.decide.selectors import is_injector
 from pilotage.decide.tag_objects import (
     ADMISSION,
     Source,
@@ -21,15 +19,14 @@ from pilotage.decide.tag_objects import (
     tag_webhooks,
     validator_object,
 )
+from pilotage.decide.tag_source import check_name, check_owner, services_of, source_of
 from pilotage.domain.actions import Action, Apply, Delete
-from pilotage.domain.errors import Refused, Retry
+from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding
-from pilotage.domain.istio import RevisionService, Webhook, WebhookConfig
+from pilotage.domain.istio import Webhook, WebhookConfig
 from pilotage.domain.names import DEFAULT_REVISION, REV, TAG, tag_webhook
 from pilotage.domain.objects import Obj, ObjectRef
 from pilotage.domain.state import Snapshot
-
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 
 
 class TagRow(msgspec.Struct, frozen=True):
@@ -57,7 +54,8 @@ def list_tags(snapshot: Snapshot) -> tuple[TagRow, ...]:
     Unlike istioctl, a gateway's Service that carries the revision's label is not taken for a revision.
     """
     services = (each for each in snapshot.revision_services if each.tag or each.labels.get("app") == "istiod")
-    found = {(each.revision, each.tag) for each in (*snapshot.injectors, *services) if each.revision}
+    by_webhook = {(config.revision, config.tag) for config in snapshot.injectors if config.revision}
+    found = by_webhook | {(each.revision, each.tag) for each in services if each.revision}
     tagged = {revision for revision, tag in found if tag}
     return tuple(
         TagRow(tag, revision, namespaces_with(snapshot, tag) if tag else ())
@@ -77,9 +75,12 @@ def set_tag(snapshot: Snapshot, request: TagRequest) -> tuple[Action, ...]:
     Raises Refused (istioctl's reasons, an owner, an overlap that nobody confirmed), Retry while the revision's caBundle
     is empty: a tag written then would fail closed and stop every pod it selects.
     """
-    _check_name(snapshot, request)
+    check_name(snapshot, request.tag)
     source = _source(snapshot, request)
-    _check_owner(snapshot, request)
+    for config in snapshot.injectors:
+        if config.tag == request.tag and config.revision != request.revision:
+            print_it = f"pilotage tag generate {request.tag} --revision {request.revision} --overwrite"
+            check_owner(config, f"change it there: {print_it}")
     conflicts = () if request.skip_confirmation else tag_conflicts(snapshot, request)
     if conflicts:
         message = f"creating tag would conflict, pass --skip-confirmation to proceed: {conflicts[0].message}"
@@ -93,11 +94,11 @@ def repoint(snapshot: Snapshot, tag: str, revision: str) -> tuple[Action, ...]:
     Raises Refused or Retry where `revision` cannot take it.
     """
     request = TagRequest(tag, revision, overwrite=True)
-    return tuple(_writes(snapshot, request, _source(snapshot, request)))
+    return tuple(_writes(snapshot, request, source_of(snapshot, revision)))
 
 
 def generate(snapshot: Snapshot, request: TagRequest) -> tuple[Obj, ...]:
-    """The objects of a tag, to be printed and applied by someone else. Raises as `set_tag`, but looks at no conflict."""
+    """The objects of a tag, printed for someone else to apply. Raises as `set_tag`, but looks at no conflict."""
     source = _source(snapshot, request)
     name = request.webhook_name or tag_webhook(request.tag, snapshot.profile.namespace)
     hooks = tag_webhooks(source, request.tag, request.auto_inject_namespaces)
@@ -129,14 +130,14 @@ def remove_tag(snapshot: Snapshot, tag: str) -> tuple[tuple[Action, ...], tuple[
     Raises Refused where there is no such tag, or another tool would put it back.
     """
     webhooks = [config for config in snapshot.injectors if config.tag == tag]
-    services = _services(snapshot, tag)
+    services = services_of(snapshot, tag)
     if not webhooks and not services:
         raise Refused(
             f'cannot remove tag "{tag}": cannot find MutatingWebhookConfiguration or Service for tag',
             fix="pilotage tag list",
         )
     for config in webhooks:
-        _refuse_owned(config, tag, f"remove tag {tag} there")
+        check_owner(config, f"remove tag {tag} there")
     validators = [config for config in snapshot.validators if config.tag == tag and not config.ours]
     gone = f"tag {tag} is removed"
     actions = [
@@ -145,6 +146,15 @@ def remove_tag(snapshot: Snapshot, tag: str) -> tuple[tuple[Action, ...], tuple[
         *(Delete(ObjectRef("v1", "Service", each.namespace, each.name), gone) for each in services),
     ]
     return tuple(actions), namespaces_with(snapshot, tag)
+
+
+def _source(snapshot: Snapshot, request: TagRequest) -> Source:
+    source = source_of(snapshot, request.revision)
+    exists = any(config.tag == request.tag for config in snapshot.injectors) or services_of(snapshot, request.tag)
+    if exists and not request.overwrite:
+        text = f'revision tag "{request.tag}" already exists, and --overwrite is false'
+        raise Refused(text, fix=f"pilotage tag set {request.tag} --revision {request.revision} --overwrite")
+    return source
 
 
 def _writes(snapshot: Snapshot, request: TagRequest, source: Source) -> Iterator[Action]:
@@ -162,7 +172,7 @@ def _writes(snapshot: Snapshot, request: TagRequest, source: Source) -> Iterator
 
 
 def _hooks(snapshot: Snapshot, request: TagRequest, source: Source) -> tuple[Webhook, ...]:
-    """The tag's webhooks. One that stands there besides (auto-injection) moves along: else it would call the old istiod."""
+    """The tag's webhooks. One that is there besides (auto-injection) moves along: it would call the old istiod else."""
     made = tag_webhooks(source, request.tag, request.auto_inject_namespaces)
     names = {hook.name for hook in made}
     name = _webhook_name(snapshot, request)
@@ -175,79 +185,6 @@ def _webhook_name(snapshot: Snapshot, request: TagRequest) -> str:
     """The tag's object keeps its name where it has one, whoever made it."""
     there = next((config.name for config in snapshot.injectors if config.tag == request.tag), "")
     return request.webhook_name or there or tag_webhook(request.tag, snapshot.profile.namespace)
-
-
-def _source(snapshot: Snapshot, request: TagRequest) -> Source:
-    revision = request.revision
-    own = [config for config in snapshot.injectors if config.revision == revision and not config.tag]
-    services = [each for each in _services(snapshot, "") if each.revision == revision]
-    if not own:
-        missing = "MutatingWebhookConfiguration" if services else "MutatingWebhookConfiguration or Service"
-        there = ", ".join(revisions(snapshot)) or "none"
-        raise _target_missing(f'cannot modify tag: cannot find {missing} with revision "{revision}"', revision, there)
-    if len(own) > 1 or len(services) > 1:
-        text = f'cannot modify tag: found multiple canonical webhooks or services with revision "{revision}"'
-        raise Refused(text, fix=f"kubectl get mutatingwebhookconfiguration -l {REV}={revision}")
-    exists = any(config.tag == request.tag for config in snapshot.injectors) or _services(snapshot, request.tag)
-    if exists and not request.overwrite:
-        text = f'revision tag "{request.tag}" already exists, and --overwrite is false'
-        raise Refused(text, fix=f"pilotage tag set {request.tag} --revision {revision} --overwrite")
-    return _taken(own[0])
-
-
-def _taken(config: WebhookConfig) -> Source:
-    at = next((at for at, hook in enumerate(config.webhooks) if is_injector(hook)), None)
-    if at is None:
-        raise Refused(f'could not find sidecar-injector webhook in canonical webhook "{config.name}"')
-    hook = config.webhooks[at]
-    if not hook.ca_bundle and not hook.url:
-        raise Retry(f"{config.kind} {config.name} has no caBundle yet: istiod of {config.revision} has not filled it")
-    raw = (config.raw.get("webhooks") or [{}] * (at + 1))[at]
-    reinvocation = raw.get("reinvocationPolicy", "")
-    where = (hook.service, hook.path, hook.url, hook.ca_bundle)
-    return Source(config.revision, *where, reinvocation, config.labels, config.annotations)
-
-
-def _target_missing(message: str, revision: str, there: str) -> Refused:
-    found = Finding("TagTargetMissing", f"{message}; there: {there}", revision, "pilotage tag list")
-    return Refused(f"{message}; there: {there}", fix=found.fix, findings=(found,))
-
-
-def _check_name(snapshot: Snapshot, request: TagRequest) -> None:
-    """Unlike istioctl, --overwrite does not let a tag take a live revision's name (istio#56128)."""
-    tag = request.tag
-    if not _NAME.fullmatch(tag):
-        raise Refused(f'"{tag}" is no name for a tag: use at most 40 lower-case letters, digits and "-"')
-    services = [each for each in _services(snapshot, "") if each.revision == tag]
-    if tag != DEFAULT_REVISION and (services or tag in revisions(snapshot)):
-        text = f'cannot create revision tag "{tag}": found existing control plane revision with same name'
-        raise Refused(text, fix="use another name", findings=(Finding("TagNameTaken", text, tag),))
-
-
-def _check_owner(snapshot: Snapshot, request: TagRequest) -> None:
-    print_it = f"pilotage tag generate {request.tag} --revision {request.revision} --overwrite"
-    for config in snapshot.injectors:
-        if config.tag == request.tag and config.revision != request.revision:
-            _refuse_owned(config, request.tag, f"change it there: {print_it}")
-
-
-def _refuse_owned(config: WebhookConfig, tag: str, fix: str) -> None:
-    owner = tag_owner(config)
-    if owner:
-        text = f"tag {tag} ({config.kind} {config.name}) is kept by {owner}, which would put it back"
-        raise Refused(text, fix=fix, findings=(Finding("FieldOwned", text, config.name, fix),))
-
-
-def tag_owner(config: WebhookConfig) -> str:
-    """Who keeps a tag where it points, "" if nobody."""
-    owner = owner_of(config.raw, ("metadata", "labels", REV))
-    return str(owner) if owner else ""
-
-
-def _services(snapshot: Snapshot, tag: str) -> list[RevisionService]:
-    """Services of a tag; those of control planes for no tag."""
-    found = (each for each in snapshot.revision_services if each.tag == tag)
-    return [each for each in found if tag or each.labels.get("app") == "istiod"]
 
 
 def _ref(config: WebhookConfig) -> ObjectRef:
