@@ -25,13 +25,16 @@ class Progress:
         self.silent = output != "table"
         self.started = monotonic()
         self._live: Any = None
+        self._spinner: Any = None
         self._last: list[str] = []
 
     def __enter__(self) -> "Progress":
         if not self.silent and sys.stderr.isatty():
             from rich.console import Console
             from rich.live import Live
+            from rich.spinner import Spinner
 
+            self._spinner = Spinner("dots")
             self._live = Live(console=Console(stderr=True), get_renderable=self._picture, transient=True)
             self._live.start()
         return self
@@ -65,12 +68,9 @@ class Progress:
 
     def _picture(self) -> Any:
         from rich.console import Group
-        from rich.spinner import Spinner
         from rich.text import Text
 
         minutes, seconds = divmod(int(monotonic() - self.started), 60)
-        if not hasattr(self, "_spinner"):
-            self._spinner = Spinner("dots")
         self._spinner.update(text=Text(f"{self.title}  {minutes}:{seconds:02d}", style="bold"))
         return Group(self._spinner, *(Text(f"  {line}", overflow="ellipsis", no_wrap=True) for line in self._last))
 
