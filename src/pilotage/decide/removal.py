@@ -1,8 +1,8 @@
 """Takes a revision away without stranding a proxy or leaving a webhook that points at nothing. Called by `plan`.
 
-The order is what outages taught: tags and the default validator are repointed first, webhooks go before the Service they
-call (a webhook that fails closed at a dead Service stops every pod of the cluster), leases last. Each stage is done only
-when the one before is seen to be done.
+The order is what outages taught: tags and the default validator are repointed first, webhooks go before the Service
+they call (a webhook that fails closed at a dead Service stops every pod of the cluster), leases last. Each stage is
+done only when the one before is seen to be done.
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from pilotage.domain.findings import Finding
 from pilotage.domain.names import BASE
 from pilotage.domain.objects import ObjectRef
 from pilotage.domain.state import Desired, Revision, Snapshot
+from pilotage.domain.version import minor_in_name
 
 # Dependents before what they depend on; whatever is not named goes with the last.
 _ORDER = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Deployment", "Service", "NetworkPolicy", "ConfigMap")
@@ -26,6 +27,20 @@ def removed(desired: Desired, snapshot: Snapshot) -> tuple[str, ...]:
     """Revisions of ours that are there but no longer asked for."""
     wanted = {revision.name for revision in desired.revisions if revision.managed}
     return tuple(revision for revision in parts_present(snapshot.live) if revision not in wanted)
+
+
+def leftover(snapshot: Snapshot, survivor: Revision, *, older: bool) -> str | None:
+    """A revision whose removal was begun, not ended: older than the survivor after complete, newer after rollback."""
+    for name in parts_present(snapshot.live):
+        if name == survivor.name:
+            continue
+        minor = minor_in_name(name) or next(
+            (plane.version.in_minor for plane in snapshot.control_planes if plane.revision == name and plane.version),
+            None,
+        )
+        if minor is None or (minor < survivor.version.in_minor) == older:
+            return name
+    return None
 
 
 def guard(snapshot: Snapshot, revision: str, survivor: Revision) -> tuple[Finding, ...]:

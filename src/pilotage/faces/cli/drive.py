@@ -7,7 +7,7 @@ same Lease until its step is done.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import click
 
@@ -44,7 +44,7 @@ def enabled_mesh(session: Session) -> ServiceMesh:
     return mesh
 
 
-def refuse(finding: Finding) -> Any:
+def refuse(finding: Finding) -> NoReturn:
     """Raises Refused with the one finding."""
     raise Refused(finding.message, fix=finding.fix, findings=(finding,))
 
@@ -99,6 +99,12 @@ def report(output: str, words: str, *, then: str = "", findings: Iterable[Findin
         return [*text(every), words, *([f"Next: {then}"] if then else [])]
 
     emit(output, answer, lines)
+
+
+def say(findings: Iterable[Finding], output: str) -> None:
+    """Findings ahead of a question; in a document they come with the answer."""
+    for line in text(findings) if output == "table" else ():
+        click.echo(line, err=True)
 
 
 def local_option(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ import click
 from pilotage.decide.catalog import version_of
 from pilotage.decide.usage import proxies_exist
 from pilotage.domain.errors import Refused
-from pilotage.domain.findings import Verb
+from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import Artifacts, Mode, Names, ProfileName, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.mesh import Revision as Entry
 from pilotage.domain.profile import profile_of
@@ -15,7 +15,7 @@ from pilotage.domain.state import Revision
 from pilotage.edge.mesh import create_mesh, edit_mesh, read_mesh, with_revisions
 from pilotage.faces.cli import options
 from pilotage.faces.cli.ask import confirm
-from pilotage.faces.cli.canary import Canary, newest_revision, preflight_of, prove
+from pilotage.faces.cli.canary import Canary, newest_revision, patiently, preflight_of, prove
 from pilotage.faces.cli.drive import (
     Following,
     enabled_mesh,
@@ -26,7 +26,6 @@ from pilotage.faces.cli.drive import (
     settled,
 )
 from pilotage.faces.cli.session import Session
-from pilotage.patience import patiently
 
 _KEPT = "CRDs and Istio resources, the CA's secret, the namespace and the mesh configurations in it"
 
@@ -34,7 +33,7 @@ _KEPT = "CRDs and Istio resources, the CA's secret, the namespace and the mesh c
 @options.command()
 @click.option("-r", "--revision", help="Revision to install, as in asm-1-30; the newest that fits if not given.")
 @click.option("--version", help="Istio version; the catalog's newest patch of the minor if not given.")
-@click.option("--profile", type=click.Choice([*ProfileName]), default="istio", show_default=True, help="Bundle of names.")
+@click.option("--profile", type=click.Choice([*ProfileName]), default="istio", show_default=True, help="Names to use.")
 @click.option("--charts", metavar="FOLDER|oci://…", help="Where Istio's charts are; {version} stands for the version.")
 @click.option("--hub", help="Registry and path of the images.")
 @local_option
@@ -50,9 +49,10 @@ def enable(session: Session, revision: str | None, version: str | None, profile:
         mesh = ServiceMesh(_wanted(session, revision, version, profile, flags))
     entry = mesh.spec.revisions[0]
     target = Revision(entry.name, version_of(entry.name, entry.version, session.catalog))
-    findings = ()
+    canary = Canary(session, mesh, target, Verb.ENABLE)
+    findings: tuple[Finding, ...] = ()
     if mesh is not there:
-        findings = preflight_of(Canary(session, mesh, target, entry), None, Verb.ENABLE)
+        findings = preflight_of(canary, there, None)
         refuse_if_blocked(findings, Verb.ENABLE, f"{entry.name} cannot be installed")
         _write(session, there, mesh.spec, flags["dry_run"])
     if flags["dry_run"]:
@@ -62,9 +62,10 @@ def enable(session: Session, revision: str | None, version: str | None, profile:
         return report(flags["output"], f"{entry.name} was asked for.", then="pilotage status", findings=findings)
     how = Following(f"enable {entry.name}", flags["output"], flags["timeout"], flags["local"])
     follow(session, mesh, how, settled("Settled"))
-    prove(session, target, mesh, flags["timeout"])
+    prove(canary, flags["timeout"])
     then = f"kubectl label namespace NAMESPACE istio.io/rev={entry.name}, then pilotage restart -n NAMESPACE --all"
-    return report(flags["output"], f"{entry.name} ({target.version}) is installed, and injects.", then=then, findings=findings)
+    words = f"{entry.name} ({target.version}) is installed, and injects."
+    return report(flags["output"], words, then=then, findings=findings)
 
 
 @options.command()
@@ -80,14 +81,15 @@ def disable(session: Session, **flags: Any) -> None:
     findings = tuple(proxies_exist(session.snapshot(), names))
     refuse_if_blocked(findings, Verb.DISABLE, "the mesh cannot be disabled")
     if flags["dry_run"]:
-        return report(flags["output"], f"{', '.join(names)} would be removed; nothing was written. Would stay: {_KEPT}.")
+        words = f"{', '.join(names)} would be removed; nothing was written. Would stay: {_KEPT}."
+        return report(flags["output"], words)
     confirm(f"This removes {', '.join(names)}. It keeps {_KEPT}.\nAre you sure you want to proceed?", flags["yes"])
     spec = with_revisions(mesh.spec, mesh.spec.revisions, Mode.DISABLED)
     edit_mesh(session.kube, mesh, spec, {})
     if not flags["wait"]:
         return report(flags["output"], f"{', '.join(names)} will be removed.", then="pilotage status")
     follow(session, mesh, Following("disable", flags["output"], flags["timeout"], flags["local"]), settled("Disabled"))
-    return report(flags["output"], f"{', '.join(names)} was removed. Kept: {_KEPT}.")
+    return report(flags["output"], f"{', '.join(names)} removed. Kept: {_KEPT}.")
 
 
 def _wanted(

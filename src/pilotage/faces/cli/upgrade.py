@@ -1,4 +1,4 @@
-"""`upgrade start|complete|rollback`: the intent is an edit of the resource, the rest is the loop's. Called by `main`."""
+"""`upgrade start|complete|rollback`: the intent is an edit of the resource, the rest is the loop's."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from pilotage.edge.apply import apply
 from pilotage.edge.mesh import edit_mesh, with_revisions
 from pilotage.faces.cli import options
 from pilotage.faces.cli.ask import confirm
-from pilotage.faces.cli.canary import Canary, mesh_config_actions, preflight_of, prove
+from pilotage.faces.cli.canary import Canary, asked_for, mesh_config_actions, preflight_of, prove
 from pilotage.faces.cli.drive import (
     Following,
     enabled_mesh,
@@ -25,6 +25,7 @@ from pilotage.faces.cli.drive import (
     refuse,
     refuse_if_blocked,
     report,
+    say,
     settled,
 )
 from pilotage.faces.cli.session import Session
@@ -54,15 +55,18 @@ def start(session: Session, revision: str, version: str | None, config: str | No
     """
     mesh = enabled_mesh(session)
     target = Revision(revision, version_of(revision, version, session.catalog))
-    canary = Canary(session, mesh, target, Entry(revision, version))
-    stable = mesh.spec.revisions[0].name
+    there = any(entry.name == revision for entry in mesh.spec.revisions)
+    canary = Canary(session, mesh if there else asked_for(mesh, Entry(revision, version)), target)
+    stable = revisions_of(mesh, session.catalog)[0].name
     findings: tuple[Finding, ...] = ()
-    if all(entry.name != revision for entry in mesh.spec.revisions):
-        findings = preflight_of(canary, config)
+    if not there:
+        findings = preflight_of(canary, mesh, config)
         refuse_if_blocked(findings, Verb.START, f"{revision} cannot be started")
-        for action in mesh_config_actions(canary, config):
+        for action in mesh_config_actions(canary, mesh, config):
             apply(session.kube, action, dry_run=flags["dry_run"])
-        edit_mesh(session.kube, mesh, canary.spec, {}, dry_run=flags["dry_run"])
+        edit_mesh(session.kube, mesh, canary.mesh.spec, {}, dry_run=flags["dry_run"])
+    elif revision == stable:
+        refuse(Finding("TargetNotOffered", f"{revision} is installed already", revision, "pilotage get-upgrades"))
     if flags["dry_run"]:
         words = f"{revision} ({target.version}) would be installed beside {stable}; nothing was written."
         return report(flags["output"], words, findings=findings)
@@ -70,7 +74,7 @@ def start(session: Session, revision: str, version: str | None, config: str | No
         return report(flags["output"], f"{revision} was asked for.", then="pilotage status", findings=findings)
     how = Following(f"upgrade start {revision}", flags["output"], flags["timeout"], flags["local"])
     follow(session, mesh, how, settled("Canary"))
-    prove(session, target, mesh, flags["timeout"])
+    prove(canary, flags["timeout"])
     words = f"{revision} ({target.version}) runs beside {stable}, and injects."
     return report(flags["output"], words, then=_next(revision), findings=findings)
 
@@ -109,14 +113,14 @@ def _decide(session: Session, verb: Verb, flags: dict[str, Any]) -> None:
     if flags["dry_run"]:
         words = f"{remove} would be removed, {keep.name} would stay; nothing was written."
         return report(flags["output"], words, findings=findings)
-    if findings:
-        report("table" if flags["output"] == "table" else flags["output"], f"--force removes {remove} all the same.", findings=findings)
+    say(findings, flags["output"])
     confirm(_QUESTION.format(remove=remove, keep=keep.name), flags["yes"])
     _write_intent(session, mesh, keep, remove if flags["force"] else "")
     if not flags["wait"]:
         return report(flags["output"], f"{remove} will be removed.", then="pilotage status", findings=findings)
     follow(session, mesh, Following(str(verb), flags["output"], flags["timeout"], flags["local"]), settled("Settled"))
-    return report(flags["output"], f"{remove} was removed; {keep.name} is the only control plane.", then="pilotage status")
+    words = f"{remove} was removed; {keep.name} is the only control plane."
+    return report(flags["output"], words, then="pilotage status", findings=findings)
 
 
 def _write_intent(session: Session, mesh: ServiceMesh, keep: Revision, force: str) -> None:
@@ -140,7 +144,7 @@ def _sides(session: Session, mesh: ServiceMesh, verb: Verb, snapshot: Snapshot) 
     removed = leftover(snapshot, revisions[0], older=verb is Verb.COMPLETE)
     if removed is None:
         refuse(Finding("NoUpgradeInProgress", "only one revision is installed", fix="pilotage get-upgrades"))
-    return revisions[0], str(removed)
+    return revisions[0], removed
 
 
 def _next(revision: str) -> str:

@@ -1,0 +1,117 @@
+"""Around an install: preflight ahead, proof behind. Called by `enable` and `upgrade start`."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from pilotage.decide import meshconfig
+from pilotage.decide.eligibility import get_revisions
+from pilotage.decide.preflight import Request, preflight
+from pilotage.decide.support import Support
+from pilotage.domain.actions import Action
+from pilotage.domain.errors import Refused, Retry, TimedOut
+from pilotage.domain.findings import Finding, Verb
+from pilotage.domain.mesh import Revision as Entry
+from pilotage.domain.mesh import ServiceMesh
+from pilotage.domain.names import BASE
+from pilotage.domain.objects import Obj, ref_of
+from pilotage.domain.profile import Profile, profile_of
+from pilotage.domain.state import Revision, Snapshot
+from pilotage.edge.observe import observe
+from pilotage.edge.permissions import missing_permissions, needs_of
+from pilotage.edge.proof import injection_proof, selecting
+from pilotage.faces.cli.session import Session
+from pilotage.reconcile import desire
+
+_LOOK = 0.2  # seconds between tries
+
+
+class Canary(NamedTuple):
+    """What is to be installed: `mesh` as it would be asked for, `target` its newest entry resolved."""
+
+    session: Session
+    mesh: ServiceMesh
+    target: Revision
+    verb: Verb = Verb.START
+
+
+def asked_for(mesh: ServiceMesh, entry: Entry) -> ServiceMesh:
+    """`mesh` with one more revision."""
+    spec = msgspec.structs.replace(mesh.spec, revisions=[*mesh.spec.revisions, entry])
+    return msgspec.structs.replace(mesh, spec=spec)
+
+
+def preflight_of(canary: Canary, there: ServiceMesh | None, config: str | None) -> tuple[Finding, ...]:
+    """Every finding against it. `there`: the resource as it is now. `config`: `copy`, `without` or None."""
+    session, target = canary.session, canary.target
+    objects = _rendered(canary)
+    snapshot = _look(canary, there, tuple(ref_of(obj) for obj in objects))
+    denied = missing_permissions(session.kube, needs_of(objects))
+    snapshot = msgspec.structs.replace(snapshot, denied=denied)
+    own = tuple(obj for obj in objects if obj["metadata"].get("labels", {}).get("istio.io/rev") == target.name)
+    return preflight(snapshot, Request(target, canary.verb, own, without_mesh_config=config is not None))
+
+
+def mesh_config_actions(canary: Canary, there: ServiceMesh, config: str | None) -> Iterator[Action]:
+    """The canary's copy of stable's mesh configuration, where it was asked for."""
+    if config == "copy":
+        snapshot = _look(canary, there, ())
+        yield meshconfig.copy(snapshot, there.spec.revisions[0].name, canary.target.name)
+
+
+def prove(canary: Canary, timeout: float) -> None:
+    """Until a dry-run pod in the mesh's namespace is injected by the revision. Raises TimedOut naming what it got.
+
+    HealthUnknown (the pod may not be tried) is a finding of `check`, not a reason to wait.
+    """
+    name = canary.target.name
+    profile = profile_of(canary.mesh.spec)
+    image = profile.proxy_image_of(canary.target.version)
+    deadline = time.monotonic() + timeout
+    while True:
+        finding = injection_proof(canary.session.kube, profile.namespace, selecting(name), name, image)
+        if finding is None or finding.code == "HealthUnknown":
+            return
+        if time.monotonic() > deadline:
+            raise TimedOut(f"{name} is installed but does not inject: {finding.message}")
+        time.sleep(_LOOK)
+
+
+def newest_revision(session: Session, profile: Profile) -> str:
+    """The newest supported revision that runs on the cluster's Kubernetes. Raises Refused where there is none."""
+    support = Support(session.catalog, profile, session.kube.version(), session.now.date())
+    fitting = [row.revision for row in get_revisions(support) if _fits(support, row.revision)]
+    if not fitting:
+        raise Refused(f"no supported revision runs on Kubernetes {support.kubernetes}", fix="pilotage get-revisions")
+    return fitting[-1]
+
+
+def patiently(act: Callable[[], Any], seconds: float) -> None:
+    """Repeats what raises Retry, for at most `seconds`; then the last Retry is raised."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            act()
+            return
+        except Retry as later:
+            if time.monotonic() + later.after > deadline:
+                raise
+            time.sleep(later.after)
+
+
+def _fits(support: Support, revision: str) -> bool:
+    releases = (release for release in support.catalog.minors if support.name(release.minor) == revision)
+    return any(support.fits(release) for release in releases)
+
+
+def _rendered(canary: Canary) -> tuple[Obj, ...]:
+    """Base and the target's own objects. Charts that do not render are a refusal of their own."""
+    rendered = desire(canary.mesh, canary.session.catalog).objects
+    return (*rendered.get(BASE, ()), *rendered.get(canary.target.name, ()))
+
+
+def _look(canary: Canary, there: ServiceMesh | None, refs: tuple[Any, ...]) -> Snapshot:
+    session = canary.session
+    return observe(session.kube, profile_of(canary.mesh.spec), session.catalog, session.now, mesh=there, refs=refs)
