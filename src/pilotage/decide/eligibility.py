@@ -141,7 +141,7 @@ def _row(
 
 
 def _unknown(target: Revision, support: Support) -> Finding:
-    known = span([release.minor for release in support.catalog.minors])
+    known = span([release.minor for release in support.catalog.minors]) if support.catalog.minors else "none"
     message = f"{target.name}: no Istio {target.version.in_minor} in the catalog, which knows {known}"
     return Finding("UnknownRevision", message, target.name, "pilotage get-revisions")
 

@@ -37,9 +37,9 @@ class Support(msgspec.Struct, frozen=True):
         return self.kubernetes.in_minor in release.kubernetes
 
     def is_supported(self, minor: Minor) -> bool:
-        """False also for a minor that the catalog does not know."""
+        """Of what is installed: not past its end. False also for a minor that the catalog does not know."""
         release = self.catalog.find(minor)
-        return release is not None and self.available(release)
+        return release is not None and release.supported(self.today)
 
     def name(self, minor: Minor) -> str:
         return self.profile.revision_of(minor)
@@ -114,7 +114,8 @@ def _resolved(snapshot: Snapshot) -> tuple[list[Revision], list[tuple[str, str]]
 def state_of(revision: Revision, support: Support) -> Iterator[Finding]:
     """What it means for its upgrades that the installed revision is unknown or out of support."""
     minor = revision.version.in_minor
-    if minor > support.catalog.minors[-1].minor:
+    known = support.catalog.minors
+    if known and minor > known[-1].minor:
         message = f"{revision.name} runs Istio {minor}, newer than all that the catalog knows"
         yield Finding("UnknownRevision", message, revision.name, "name a newer catalog: --catalog FILE")
     elif not support.is_supported(minor):
