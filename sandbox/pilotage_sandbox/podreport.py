@@ -21,22 +21,21 @@ log = logging.getLogger(__name__)
 
 _KWOK = "kwok.x-k8s.io/v1alpha1"
 _RELAY = (sys.executable, "-I", "-S", str(Path(__file__).with_name("relay.py")))
+_GONE = (404, 409)  # no such pod, or another one by now under the same name
 _RETRY = 1.0  # seconds
 
 
 class PodReport:
     """One pod's status as last shown. `pod` is replaced by the newest version seen."""
 
-    def __init__(self, kube: Kube, pod: Object, host: str):
-        self.pod, self.place, self.view = pod, Place(host), View()
+    def __init__(self, kube: Kube, pod: Object):
+        self.pod, self.place, self.view = pod, Place(), View()
         self._kube = kube
         self._news = asyncio.Event()
 
-    def show(self, view: View, address: str = "") -> None:
-        """Make this the pod's state; `address` once it is known."""
-        self.view = view
-        if address:
-            self.place = Place(self.place.host, address)
+    def show(self, view: View, place: Place | None = None) -> None:
+        """Make this the pod's state; `place` where that has changed."""
+        self.view, self.place = view, place or self.place
         self._news.set()
 
     async def run(self) -> None:
@@ -47,7 +46,7 @@ class PodReport:
             try:
                 await self.send()
             except (KubeError, httpx2.TransportError) as error:
-                if isinstance(error, KubeError) and error.status in (404, 409):  # gone, or another of the name
+                if isinstance(error, KubeError) and error.status in _GONE:
                     return
                 log.warning("%s: status not written: %s", self.name, error)
                 self._news.set()
@@ -75,8 +74,14 @@ class PodReport:
         except (KubeError, httpx2.TransportError) as error:
             log.warning("%s: event %s not written: %s", self.name, reason, error)
 
-    async def forget(self) -> None:
-        """The process has ended: remove the pod itself."""
+    async def close(self) -> None:
+        """The process has ended: last words, then remove the pod. Raises KubeError or httpx2.TransportError."""
+        try:
+            await self.send()
+        except KubeError as error:
+            if error.status not in _GONE:
+                raise
+        await self._close_doors()
         body = {"gracePeriodSeconds": 0, "preconditions": {"uid": self.pod["metadata"]["uid"]}}
         await _delete(self._kube, self._path, body)
 
@@ -92,8 +97,7 @@ class PodReport:
             body = {"apiVersion": _KWOK, "kind": kind, "metadata": meta, "spec": spec}
             await self._kube.request("PATCH", f"{path}?fieldManager=pilotage-sandbox&force=true", body, APPLY)
 
-    async def close_doors(self) -> None:
-        """Port-forward and logs end with the pod."""
+    async def _close_doors(self) -> None:
         for _, path, _ in self._doors({}, {}):
             await _delete(self._kube, path, {})
 
@@ -120,5 +124,5 @@ async def _delete(kube: Kube, path: str, body: Object) -> None:
     try:
         await kube.request("DELETE", path, body)
     except KubeError as error:
-        if error.status not in (404, 409):  # gone, or another pod of the same name
+        if error.status not in _GONE:
             raise

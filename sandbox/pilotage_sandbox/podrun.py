@@ -4,7 +4,6 @@ Called by `pods`, which starts one `RealPod` per istiod pod.
 """
 
 import asyncio
-import contextlib
 import logging
 import shutil
 import time
@@ -13,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx2
 
@@ -24,7 +24,7 @@ from pilotage_sandbox.podlog import ContainerLog
 from pilotage_sandbox.podnet import Addresses, Link, Namespaces, NetworkError, open_namespaces
 from pilotage_sandbox.podreport import PodReport
 from pilotage_sandbox.podspec import ConfigError
-from pilotage_sandbox.podstatus import View, terminated, waiting
+from pilotage_sandbox.podstatus import Place, View, terminated, waiting
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,18 @@ class Machine:
     kube: Kube
     addresses: Addresses
 
+    async def host(self, node: str) -> str:
+        """The node's own address, asked for until there is one."""
+        while True:
+            try:
+                found = await self.kube.request("GET", f"/api/v1/nodes/{quote(node)}")
+                for entry in found.get("status", {}).get("addresses", []):
+                    if entry["type"] == "InternalIP":
+                        return str(entry["address"])
+            except (KubeError, httpx2.TransportError) as error:
+                log.warning("node %s: %s", node, error)
+            await asyncio.sleep(_RETRY)
+
     @property
     def link(self) -> Link:
         """How a pod is plugged in."""
@@ -50,11 +62,11 @@ class Machine:
 class RealPod:
     """The life of one pod. `update` tells it of changes; `live` returns when the pod is gone."""
 
-    def __init__(self, machine: Machine, pod: Object, host: str):
+    def __init__(self, machine: Machine, pod: Object):
         ctx, meta = machine.ctx, pod["metadata"]
         self._machine = machine
         self._folder = ctx.data / "pods" / meta["uid"]
-        self._report = PodReport(machine.kube, pod, host)
+        self._report = PodReport(machine.kube, pod)
         self._files = PodFiles(machine.kube, pod, self._folder)
         folder = ctx.logs / "pods" / f"{meta['namespace']}_{meta['name']}"
         logs = ContainerLog(folder, pod["spec"]["containers"][0]["name"])
@@ -99,13 +111,17 @@ class RealPod:
         view, now = self._report.view, time.time()
         if "terminated" not in view.state:
             self._report.show(replace(view, ready=False, state=terminated(0, "", now, now)))
-        with contextlib.suppress(KubeError):  # deleted by force
-            await self._report.send()
-        await self._report.close_doors()
-        await self._report.forget()
+        while True:
+            try:
+                await self._report.close()
+            except (KubeError, httpx2.TransportError) as error:
+                log.warning("%s: not removed yet: %s", self._report.name, error)
+                await asyncio.sleep(_RETRY)
+            else:
+                return
 
     async def _run(self) -> None:
-        self._report.show(View())
+        self._report.show(View(), Place(await self._machine.host(self._report.pod["spec"]["nodeName"])))
         await self._container.pull()
         address = self._machine.addresses.take()
         try:
@@ -132,7 +148,7 @@ class RealPod:
         namespaces = await open_namespaces(address, self._machine.link, root, mounts)
         fresh = asyncio.create_task(self._refresh())
         try:
-            self._report.show(self._report.view, str(address))
+            self._report.show(self._report.view, replace(self._report.place, address=str(address)))
             await self._report.open_doors(namespaces, self._container.log)
             yield namespaces
         finally:

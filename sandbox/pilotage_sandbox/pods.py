@@ -8,7 +8,6 @@ purpose.
 
 import asyncio
 import logging
-from ipaddress import IPv4Address
 from urllib.parse import quote
 
 from pilotage_sandbox.context import REAL_APPS, Context
@@ -19,6 +18,7 @@ from pilotage_sandbox.podrun import Machine, RealPod
 log = logging.getLogger(__name__)
 
 _NAME = "pods"
+_PAUSE = 2.0  # seconds after an error of ours
 
 
 async def run(ctx: Context) -> None:
@@ -50,33 +50,33 @@ class _Node:
                 if known := self._pods.get(change.object["metadata"]["uid"]):
                     known.vanish()
             elif change.kind != "SYNCED":
-                await self._see(change.object)
+                self._see(change.object)
 
     def summary(self) -> str:
         """For the sandbox's status."""
         ready = sum(pod.ready for pod in self._pods.values())
         return f"{len(self._pods)} real pods, {ready} ready"
 
-    async def _see(self, pod: Object) -> None:
+    def _see(self, pod: Object) -> None:
         uid = pod["metadata"]["uid"]
         if uid not in self._pods and pod["spec"].get("nodeName"):
-            self._pods[uid] = RealPod(self._machine, pod, await self._host(pod["spec"]["nodeName"]))
+            self._pods[uid] = RealPod(self._machine, pod)
             self._tasks.create_task(self._live(uid))
         if known := self._pods.get(uid):
             known.update(pod)
 
     async def _live(self, uid: str) -> None:
+        """Live, and once more after an error of ours: one pod must not take the others along."""
         try:
-            await self._pods[uid].live()
-        except Exception:
-            log.exception("real pod %s ended by an error of the sandbox", uid)
-            raise
+            while not await self._lived(self._pods[uid]):
+                await asyncio.sleep(_PAUSE)
         finally:
             del self._pods[uid]
 
-    async def _host(self, node: str) -> str:
-        """The node's own address."""
-        found = await self._machine.kube.request("GET", f"/api/v1/nodes/{quote(node)}")
-        addresses = found.get("status", {}).get("addresses", [])
-        internal = [entry["address"] for entry in addresses if entry["type"] == "InternalIP"]
-        return str(IPv4Address(internal[0])) if internal else str(self._machine.ctx.bridge_address)
+    async def _lived(self, pod: RealPod) -> bool:
+        try:
+            await pod.live()
+        except Exception:
+            log.exception("a real pod ended by an error of the sandbox")
+            return False
+        return True

@@ -22,9 +22,9 @@ from pilotage_sandbox.kube import Object
 
 _SUFFIX = re.compile(r"-(?:(crash|neverready|missing)|slow(\d*))$")
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
-_UNITS = {"": Decimal(1), "m": Decimal("0.001")}
-_UNITS |= {unit: Decimal(1000) ** power for power, unit in enumerate("kMGT", 1)}
-_UNITS |= {unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti"), 1)}
+_UNITS = {"": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3")}
+_UNITS |= {unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)}
+_UNITS |= {f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)}
 _SLOW_SECONDS = 20
 
 
@@ -69,7 +69,7 @@ def behaviour(image: str) -> Behaviour:
 
 def quantity(text: str) -> Decimal:
     """A Kubernetes quantity (`500m`, `2Gi`, `3`) as a number."""
-    found = re.fullmatch(r"([0-9.]+)(m|[KMGT]i|[kMGT])?", text)
+    found = re.fullmatch(r"([0-9.]+(?:[eE][-+]?[0-9]+)?)([numkMGTPE]|[KMGTPE]i)?", text)
     if not found:
         raise ConfigError(f"quantity {text!r} cannot be read")
     return Decimal(found[1]) * _UNITS[found[2] or ""]

@@ -27,7 +27,7 @@ class View:
 class Place:
     """Where the pod runs: its node's address and, once it has one, its own."""
 
-    host: str
+    host: str = ""
     address: str = ""
 
 
@@ -75,11 +75,11 @@ def pod_status(pod: Object, view: View, place: Place, now: float) -> Object:
         "phase": _phase(view),
         "conditions": _conditions(pod, view, place, now),
         "containerStatuses": [own, *(_other(container, pod, now) for container in others)],
-        "hostIP": place.host,
-        "hostIPs": [{"ip": place.host}],
         "qosClass": pod.get("status", {}).get("qosClass", "BestEffort"),
         "startTime": pod.get("status", {}).get("startTime") or timestamp(now),
     }
+    if place.host:
+        status |= {"hostIP": place.host, "hostIPs": [{"ip": place.host}]}
     if place.address:
         status |= {"podIP": place.address, "podIPs": [{"ip": place.address}]}
     return status

@@ -55,7 +55,8 @@ def test_the_end_of_a_tag_chooses_how_an_istiod_fails(tag: str, expected: Behavi
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("500m", 0.5), ("2", 2), ("1.5", 1.5), ("2Gi", 2 * 1024**3), ("3M", 3_000_000)]
+    ("text", "value"),
+    [("500m", 0.5), ("2", 2), ("1.5", 1.5), ("2Gi", 2 * 1024**3), ("3M", 3_000_000), ("1e3", 1000), ("1Ki", 1024)],
 )
 def test_quantities_are_numbers(text: str, value: float) -> None:
     assert float(quantity(text)) == value
