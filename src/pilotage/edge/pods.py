@@ -61,7 +61,7 @@ class PodWire(Wire):
 
 
 class PodPage(Wire):
-    items: list[PodWire] = []
+    items: list[PodWire] | None = None
 
 
 _DECODER: Final = msgspec.json.Decoder(PodPage)
@@ -69,7 +69,7 @@ _DECODER: Final = msgspec.json.Decoder(PodPage)
 
 def decode_pods(page: bytes, owners: dict[str, str]) -> list[Pod]:
     """The pods of one page. `owners` collects the apiVersion of each kind that owns pods, for `workloads`."""
-    return [_pod(wire, owners) for wire in _DECODER.decode(page).items]
+    return [_pod(wire, owners) for wire in _DECODER.decode(page).items or ()]
 
 
 def _pod(wire: PodWire, owners: dict[str, str]) -> Pod:

@@ -64,7 +64,7 @@ class WorkloadWire(Wire):
 
 
 class WorkloadPage(Wire):
-    items: list[WorkloadWire] = []
+    items: list[WorkloadWire] | None = None
 
 
 _DECODER: Final = msgspec.json.Decoder(WorkloadPage)
@@ -72,7 +72,7 @@ _DECODER: Final = msgspec.json.Decoder(WorkloadPage)
 
 def decode_page(page: bytes) -> list[WorkloadWire]:
     """The objects of one page, of any kind in `KINDS`."""
-    return _DECODER.decode(page).items
+    return _DECODER.decode(page).items or []
 
 
 def workload_of(kind: str, wire: WorkloadWire) -> Workload:
