@@ -11,7 +11,6 @@ import msgspec
 
 from pilotage.decide.default_tag import deactivated
 from pilotage.decide.selectors import is_injector, matches, revisions
-from pilotage.domain.cluster import Namespace
 from pilotage.domain.findings import Finding
 from pilotage.domain.istio import Selector, Webhook, WebhookConfig
 from pilotage.domain.names import DEFAULT_REVISION, INJECT, INJECTION, REV
@@ -33,19 +32,40 @@ class Overlap(msgspec.Struct, frozen=True):
     namespaces: tuple[str, ...]
 
 
-def overlaps(injectors: tuple[WebhookConfig, ...], namespaces: tuple[Namespace, ...]) -> tuple[Overlap, ...]:
+def overlaps(snapshot: Snapshot) -> tuple[Overlap, ...]:
     """Every set of configurations that two or more webhooks share a pod in. None: 0 or 1 webhook matches everywhere."""
-    hooks = [(config, hook) for config in injectors for hook in config.webhooks if is_injector(hook)]
-    pods = [(labels, _mask(labels, (hook.pods for _, hook in hooks))) for labels in _grid(hooks, INJECT, _PODS)]
-    made = [(None, labels) for labels in _grid(hooks, INJECTION, _NAMESPACES)]
+    hooks = [(config, hook) for config in snapshot.injectors for hook in config.webhooks if is_injector(hook)]
+    grid = _grid(hooks, INJECT, _PODS)
+    masks = [(labels, _mask(labels, (hook.pods for _, hook in hooks))) for labels in grid]
     found: dict[tuple[str, ...], Overlap] = {}
-    for space, labels in (*made, *((space, space.labels) for space in namespaces)):
-        here = _mask(labels, (hook.namespaces for _, hook in hooks))
-        for pod, mask in pods:
+    for space in _grid(hooks, INJECTION, _NAMESPACES):
+        here = _mask(space, (hook.namespaces for _, hook in hooks))
+        for pod, mask in masks:
             if (here & mask).bit_count() > 1:
-                configs = tuple(config for at, (config, _) in enumerate(hooks) if here & mask & 1 << at)
-                _note(found, Overlap(configs, labels, pod, ()), space)
+                _note(found, Overlap(_at(hooks, here & mask), space, pod, ()))
+    asked = _asked(snapshot)
+    for namespace in snapshot.namespaces:
+        here = _mask(namespace.labels, (hook.namespaces for _, hook in hooks))
+        for pod in ({}, *map(dict, asked.get(namespace.name, ()))):
+            both = here & _mask(pod, (hook.pods for _, hook in hooks))
+            if both.bit_count() > 1:
+                _note(found, Overlap(_at(hooks, both), namespace.labels, pod, (namespace.name,)))
     return tuple(found.values())
+
+
+def _at(hooks: list[tuple[WebhookConfig, Webhook]], mask: int) -> tuple[WebhookConfig, ...]:
+    return tuple(config for at, (config, _) in enumerate(hooks) if mask & 1 << at)
+
+
+def _asked(snapshot: Snapshot) -> dict[str, set[tuple[tuple[str, str], ...]]]:
+    """By namespace, the labels about injection that pods and pod templates really carry."""
+    asked: dict[str, set[tuple[tuple[str, str], ...]]] = {}
+    templates = ((each.namespace, each.labels) for each in snapshot.workloads)
+    pods = ((each.namespace, each.labels) for each in snapshot.pods if not each.finished)
+    for namespace, labels in (*templates, *pods):
+        found = tuple((key, labels[key]) for key in (REV, INJECT) if key in labels)
+        asked.setdefault(namespace, set()).update((found,) if found else ())
+    return asked
 
 
 def _mask(labels: Labels, selectors: Iterable[Selector]) -> int:
@@ -60,16 +80,16 @@ def _grid(hooks: list[tuple[WebhookConfig, Webhook]], key: str, values: tuple[st
     return [{name: value for name, value in ((REV, rev), (key, other)) if value} for rev, other in both]
 
 
-def _note(found: dict[tuple[str, ...], Overlap], seen: Overlap, space: Namespace | None) -> None:
-    key = tuple(config.name for config in seen.configs)
+def _note(found: dict[tuple[str, ...], Overlap], seen: Overlap) -> None:
+    key = tuple(sorted({config.name for config in seen.configs}))
     known = found.setdefault(key, seen)
-    if space and space.name not in known.namespaces:
-        found[key] = msgspec.structs.replace(known, namespaces=(*known.namespaces, space.name))
+    more = tuple(name for name in seen.namespaces if name not in known.namespaces)
+    found[key] = msgspec.structs.replace(known, namespaces=(*known.namespaces, *more))
 
 
 def overlap_findings(snapshot: Snapshot) -> tuple[Finding, ...]:
     """`WebhookOverlap`, one for each set of configurations that can inject the same pod twice."""
-    return tuple(_finding(snapshot, overlap) for overlap in overlaps(snapshot.injectors, snapshot.namespaces))
+    return tuple(_finding(snapshot, overlap) for overlap in overlaps(snapshot))
 
 
 def _finding(snapshot: Snapshot, overlap: Overlap) -> Finding:
