@@ -81,7 +81,7 @@ def copy(snapshot: Snapshot, source: str, target: str, *, overwrite: bool = Fals
     _require_known(snapshot, "configs")
     text = snapshot.configs.get(shared_config(source))
     if text is None:
-        raise Refused(f"{source} has no mesh configuration: there is no ConfigMap {_ref(snapshot, source)}")
+        raise Refused(f"{source} has no mesh configuration: there is no {_ref(snapshot, source)}")
     if source == target:
         raise Refused(f"{source} is both source and target")
     there = snapshot.configs.get(shared_config(target))
@@ -106,7 +106,7 @@ def delete(snapshot: Snapshot, revision: str) -> Delete:
             fix=f"kubectl edit configmap -n {snapshot.profile.namespace} {shared_config(revision)}",
         )
     if shared_config(revision) not in snapshot.configs:
-        raise Refused(f"there is no ConfigMap {_ref(snapshot, revision)}")
+        raise Refused(f"there is no {_ref(snapshot, revision)}")
     return Delete(_ref(snapshot, revision), f"mesh configuration of {revision}, which is not installed")
 
 
