@@ -113,13 +113,13 @@ class Crowd:
             if member.proxy.mode == "disconnect":
                 await member.changed.wait()
                 continue
-            if self._services.resolve(member.proxy.istiod, _PORT) is None:  # no istiod is ready: nobody to overload
+            target = self._services.resolve(member.proxy.istiod, _PORT)
+            if target is None:  # no istiod is ready
                 await asyncio.sleep(_PAUSE_FIRST)
                 continue
             await self._turn(member.proxy.istiod)
             began = time.monotonic()
-            if target := self._services.resolve(member.proxy.istiod, _PORT):
-                await self._connect(member, target)
+            await self._connect(member, target)
             pause = _PAUSE_FIRST if time.monotonic() - began > _PAUSE_MOST else min(pause * 2, _PAUSE_MOST)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(member.changed.wait(), pause * random.uniform(0.5, 1))
