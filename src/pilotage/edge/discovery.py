@@ -52,9 +52,8 @@ class Places:
 
 def kinds(transport: Transport, group_suffix: str) -> list[Served]:
     """Every kind of the groups that end in `group_suffix`, once, in the version that the API server prefers."""
-    body = transport.send(Call("GET", "/apis", "list the API's groups"))
     served: dict[tuple[str, str], Served] = {}
-    for group in msgspec.json.decode(body, type=_Groups).groups:
+    for group in transport.read(Call("GET", "/apis", "list the API's groups"), _Groups).groups:
         if not group.name.endswith(group_suffix):
             continue
         for version in group.versions:  # in order of preference
@@ -66,7 +65,7 @@ def kinds(transport: Transport, group_suffix: str) -> list[Served]:
 def _resources(transport: Transport, api_version: str) -> list[_Resource]:
     """Without subresources; none where the group or version is not served."""
     try:
-        body = transport.send(Call("GET", root_of(api_version), f"list the kinds of {api_version}"))
+        told = transport.read(Call("GET", root_of(api_version), f"list the kinds of {api_version}"), _Resources)
     except NotThere:
         return []
-    return [one for one in msgspec.json.decode(body, type=_Resources).resources if "/" not in one.name]
+    return [one for one in told.resources if "/" not in one.name]

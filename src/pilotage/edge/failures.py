@@ -139,8 +139,8 @@ class Peer(NamedTuple):
 
 _BROKEN: tuple[tuple[type[Exception], str, str], ...] = (
     (http.NameResolutionError, "its name does not resolve", "check the server in the kubeconfig, DNS and VPN"),
-    (http.ConnectTimeoutError, "no connection within {deadline:g} s", "check network, VPN and firewall"),
     (http.NewConnectionError, "{cause}", "check that the cluster runs and that the kubeconfig names its address"),
+    (http.ConnectTimeoutError, "no connection within {deadline:g} s", "check network, VPN and firewall"),
     (http.ReadTimeoutError, "no answer within {deadline:g} s", "check the API server's load and health"),
     (http.ProxyError, "the proxy does not let us through: {cause}", "check proxy-url and HTTPS_PROXY"),
     (http.SSLError, "TLS failed: {cause}", "check certificate-authority and client-certificate in the kubeconfig"),

@@ -27,6 +27,10 @@ _MERGE: Final = "application/merge-patch+json"
 _METADATA: Final = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,{JSON}"
 
 
+class _Version(msgspec.Struct, frozen=True, rename="camel"):
+    git_version: str
+
+
 class Kube:
     """Thread-safe; connections are kept and shared.
 
@@ -129,7 +133,7 @@ class Kube:
 
     def version(self) -> Version:
         """Of the API server."""
-        return Version.parse(self._send(Call("GET", "/version", "get the version"))["gitVersion"])
+        return Version.parse(self.transport.read(Call("GET", "/version", "get the version"), _Version).git_version)
 
     def raw(self, path: str) -> bytes:
         """GET any path of the API server, query included."""
@@ -167,7 +171,7 @@ class Kube:
         return place
 
     def _send(self, call: Call) -> Obj:
-        return msgspec.json.decode(self.transport.send(call), type=Obj)
+        return self.transport.read(call, Obj)
 
     def _call(self, api_version: str, kind: str, namespace: str, query: dict[str, str]) -> Call | None:
         place = self._places.find(api_version, kind)

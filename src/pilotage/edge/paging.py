@@ -47,7 +47,7 @@ def pages(transport: Transport, call: Call) -> Iterator[Page]:
                 raise
             token = gone.resume
             continue
-        meta = msgspec.json.decode(body, type=_List).metadata
+        meta = transport.decode(body, _List).metadata
         yield Page(body, meta.version)
         token = meta.token
         if not token:

@@ -107,7 +107,7 @@ class _Data(io.RawIOBase):
         """The next piece of data, None at the end. Raises Retry with what the kubelet says on the error channel."""
         self._messages.settimeout(max(self._ends - time.monotonic(), 0.01))
         try:
-            _, message = self._messages.recv_data()
+            message: bytes = self._messages.recv_data()[1]
         except websocket.WebSocketConnectionClosedException:
             return None
         channel, data = message[:1], message[1:]

@@ -82,7 +82,9 @@ def _briefly_a_file(content: bytes) -> Iterator[str]:
 
 def _pem(data: str, path: str, what: str) -> bytes:
     try:
-        return base64.b64decode(data) if data else Path(path).read_bytes() if path else b""
+        return (
+            base64.b64decode("".join(data.split()), validate=True) if data else Path(path).read_bytes() if path else b""
+        )
     except binascii.Error as error:
         raise Refused(f"{what}-data in the kubeconfig is not base64: {error}") from None
     except OSError as error:

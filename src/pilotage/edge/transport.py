@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
+import msgspec
 import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
@@ -73,6 +74,18 @@ class Transport:
             return b"".join(self._before(ends, response))
 
         return self._attempts(call, ends, whole)
+
+    def read(self, call: Call, shape: type[T]) -> T:
+        """The answer, decoded."""
+        return self.decode(self.send(call), shape)
+
+    def decode(self, body: bytes, shape: type[T]) -> T:
+        """Raises Unreachable for an answer that Kubernetes does not give: something else listens there."""
+        try:
+            return msgspec.json.decode(body, type=shape)
+        except msgspec.MsgspecError:
+            start = " ".join(body[:80].decode(errors="replace").split())
+            raise Unreachable(f"{self.peer} answers, but it is not Kubernetes: {start}") from None
 
     def stream(self, call: Call, idle: float) -> Iterator[bytes]:
         """Chunks as they come, until the server ends them. Raises Unreachable after `idle` seconds of silence."""

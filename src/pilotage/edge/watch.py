@@ -1,4 +1,4 @@
-"""List, then watch, and lose nothing: bookmarks keep the place, an expired place is listed again and compared. Used by `kube`."""
+"""List, then watch, and lose nothing: bookmarks keep the place, an expired one is listed anew. Used by `kube`."""
 
 import math
 import time
@@ -18,9 +18,7 @@ MODIFIED: Final = "MODIFIED"
 DELETED: Final = "DELETED"
 Change = tuple[str, Obj]
 
-_WINDOW: Final = (
-    60.0  # seconds of one watch request; the API server tells its place at the end, so the next goes on from there
-)
+_WINDOW: Final = 60.0  # seconds of one request; at its end the API server tells the place to go on from
 _GRACE: Final = 5.0  # seconds after the window in which the API server must have ended it
 _BREATH: Final = 1.0  # seconds between requests that end at once
 _ABSENT: Final = 5.0  # seconds until a kind that is not served is looked for again
@@ -32,7 +30,7 @@ class _Event(msgspec.Struct, frozen=True):
 
 
 class Follower:
-    """One collection, followed until `seconds` are over. `find` gives the list call, None while the kind is not served."""
+    """One collection, followed for `seconds`. `find` gives the list call, None while the kind is not served."""
 
     def __init__(self, transport: Transport, find: Callable[[], Call | None], seconds: float) -> None:
         self._transport, self._find = transport, find
@@ -41,7 +39,7 @@ class Follower:
         self._version = ""
 
     def changes(self, api_version: str, kind: str) -> Iterator[Change]:
-        """First every object as ADDED, then what happens. What went away unseen is told as DELETED, with its name only."""
+        """First every object as ADDED, then what happens. What went away unseen is DELETED, with its name only."""
         typed = {"apiVersion": api_version, "kind": kind}
         while self._left() > 0:
             call = self._find()
@@ -72,7 +70,7 @@ class Follower:
                 yield ADDED if before is None else MODIFIED, item
 
     def _follow(self, call: Call) -> Iterator[Change]:
-        """Request after request. Raises Gone when the place has expired, Unreachable when one tells nothing and breaks."""
+        """Request after request. Raises Gone when the place has expired, Unreachable when one breaks untold."""
         while (left := self._left()) > 0:
             started, told = time.monotonic(), False
             try:
