@@ -18,7 +18,7 @@ def capacity_short(snapshot: Snapshot, objects: Sequence[Obj]) -> Iterator[Findi
     """Pods of `objects` that no schedulable node can hold beside what runs there now."""
     if snapshot.unknown.keys() & {"nodes", "pods"}:
         return
-    free = {node.name: _free(node, snapshot.pods) for node in snapshot.nodes if node.schedulable}
+    free = _free(snapshot)
     nodes = {node.name: node for node in snapshot.nodes}
     for need in pod_needs(objects):
         there = [pod for pod in snapshot.pods if _is_of(pod, need)]
@@ -39,14 +39,15 @@ def quota_short(snapshot: Snapshot, objects: Sequence[Obj]) -> Iterator[Finding]
                 yield _quota_finding(quota, resource, needed[resource], snapshot)
 
 
-def _free(node: Node, pods: Sequence[Pod]) -> list[int]:
-    """[millicores, bytes, pods] that are not asked for yet."""
-    here = [pod for pod in pods if pod.node == node.name and not pod.finished]
-    return [
-        node.cpu - sum(pod.cpu for pod in here),
-        node.memory - sum(pod.memory for pod in here),
-        node.pods - len(here),
-    ]
+def _free(snapshot: Snapshot) -> dict[str, list[int]]:
+    """Schedulable node -> [millicores, bytes, pods] that are not asked for yet."""
+    free = {node.name: [node.cpu, node.memory, node.pods] for node in snapshot.nodes if node.schedulable}
+    for pod in snapshot.pods:
+        if pod.node in free and not pod.finished:
+            free[pod.node] = [
+                some - asked for some, asked in zip(free[pod.node], (pod.cpu, pod.memory, 1), strict=True)
+            ]
+    return free
 
 
 def _placed(need: PodNeed, free: dict[str, list[int]], nodes: dict[str, Node]) -> bool:

@@ -48,9 +48,10 @@ def _theirs(snapshot: Snapshot) -> Iterator[Namespace]:
 
 def _asked_by_template(snapshot: Snapshot, workload: Workload) -> str | None:
     """What the template's own label asks for, where its namespace leaves it the choice. Bare pods do not come back."""
+    if REV not in workload.labels or workload.kind == "Pod" or workload.finished:
+        return None
     labels = namespace_labels(snapshot, workload.namespace)
-    silent = workload.kind == "Pod" or workload.finished or REV in labels or INJECTION in labels
-    return None if silent or REV not in workload.labels else asked_name(labels, workload.labels)
+    return None if REV in labels or INJECTION in labels else asked_name(labels, workload.labels)
 
 
 def _exists(snapshot: Snapshot, name: str, coming: str) -> bool:
