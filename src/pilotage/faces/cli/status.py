@@ -25,12 +25,23 @@ def next_step(snapshot: Snapshot) -> str:
     """One line: what a user would do now."""
     revisions = installed_revisions(snapshot)
     if not revisions:
-        return "pilotage enable" if not snapshot.control_planes else "pilotage check"
+        return "pilotage check" if snapshot.control_planes else "pilotage enable"
     if len(revisions) > 1:
-        stable, canary = revisions[0].name, revisions[-1].name
-        left = sum(pod.revision == stable and not pod.finished for pod in snapshot.pods)
-        if left:
-            return f"move tags or namespaces to {canary}, then restart {left} pods: pilotage restart --not-on {canary}"
-        return "pilotage upgrade complete, or pilotage upgrade rollback"
+        return _during_canary(snapshot, revisions[0].name, revisions[-1].name)
     offered = get_upgrades(revisions, support_of(snapshot))[0].upgrades
     return f"pilotage upgrade start --revision {offered[0]}" if offered else "nothing: no upgrade is available"
+
+
+def _during_canary(snapshot: Snapshot, stable: str, canary: str) -> str:
+    asked = [entry.name for entry in snapshot.mesh.spec.revisions] if snapshot.mesh else []
+    if asked and canary not in asked:
+        return f"pilotage upgrade rollback goes on with the removal of {canary}"
+    if asked and stable not in asked:
+        return f"pilotage upgrade complete goes on with the removal of {stable}"
+    if not any(plane.available for plane in snapshot.control_planes if plane.revision == canary):
+        return f"pilotage upgrade start --revision {canary} goes on, pilotage upgrade rollback goes back"
+    left = sum(pod.revision == stable and not pod.finished for pod in snapshot.pods)
+    if left:
+        moved = f"move tags or namespaces to {canary}"
+        return f"{moved}; then pilotage restart --not-on {canary} replaces the {left} pods left on {stable}"
+    return "pilotage upgrade complete, or pilotage upgrade rollback"

@@ -37,7 +37,8 @@ class RevisionStatus(msgspec.Struct, rename="camel"):
     managed: bool
     istiod: Istiod
     proxies: Proxies
-    injection_failures: int | None
+    rejects: int | None  # since its istiods started
+    injection_failures: int | None  # likewise
     tags: list[str]
 
 
@@ -93,6 +94,7 @@ def _revision(snapshot: Snapshot, plane: ControlPlane, role: str) -> RevisionSta
         plane.managed,
         Istiod(plane.desired, plane.available, plane.reason),
         _proxies(snapshot, plane.revision, asked),
+        sum(report.rejects for report in reports) if asked else None,
         sum(report.injection_failures for report in reports) if asked else None,
         sorted(tag for tag, revision in tags(snapshot).items() if revision == plane.revision),
     )
@@ -130,10 +132,10 @@ def lines(status: Status, findings: Sequence[Finding]) -> list[str]:
         return [f"No Istio control plane on Kubernetes {status.kubernetes}", *_tail(status, findings)]
     headers = ("REVISION", "ROLE", "VERSION", "SUPPORTED UNTIL", "ISTIOD", "PROXIES", "READY", "CONNECTED", "SYNCED")
     revisions = table((*headers, "REJECTED", "TAGS"), (_row(revision) for revision in status.revisions))
-    reasons = [f"istiod of {each.name}: {each.istiod.reason}" for each in status.revisions if each.istiod.reason]
+    notes = [note for revision in status.revisions for note in _notes(revision)]
     labels = [(each.label, each.revision or "nowhere", ", ".join(each.namespaces)) for each in status.labels]
     spaces = ["", *table(("LABEL", "LEADS TO", "NAMESPACES"), labels)] if labels else []
-    return [head, "", *revisions, *reasons, *spaces, *_tail(status, findings)]
+    return [head, "", *revisions, *notes, *spaces, *_tail(status, findings)]
 
 
 def _row(revision: RevisionStatus) -> tuple[str, ...]:
@@ -149,6 +151,14 @@ def _row(revision: RevisionStatus) -> tuple[str, ...]:
         *("?" if count is None else str(count) for count in counts),
         ", ".join(revision.tags),
     )
+
+
+def _notes(revision: RevisionStatus) -> Iterator[str]:
+    if revision.istiod.reason:
+        yield f"istiod of {revision.name}: {revision.istiod.reason}"
+    if revision.rejects or revision.injection_failures:
+        counts = f"{revision.rejects} rejected configurations, {revision.injection_failures} failed injections"
+        yield f"istiod of {revision.name} counts {counts} since it started"
 
 
 def _tail(status: Status, findings: Sequence[Finding]) -> list[str]:
