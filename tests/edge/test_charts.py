@@ -97,6 +97,25 @@ def test_values_of_the_mesh_win_over_the_profile_and_those_of_the_revision_over_
     assert container["image"] == "example.org/istio/pilot:1.31.0"
 
 
+def _mesh(objects: tuple[Obj, ...]) -> dict:
+    config = next(obj for obj in objects if obj["metadata"]["name"] == "istio-asm-1-31")
+    return yaml.safe_load(config["data"]["mesh"])
+
+
+def test_the_managed_mesh_configuration_repeats_no_default_that_the_user_may_change(charts: Renderer) -> None:
+    assert _mesh(_revision(charts)) == {
+        "defaultConfig": {"discoveryAddress": "istiod-asm-1-31.aks-istio-system.svc:15012"},
+        "defaultProviders": {"metrics": ["prometheus"]},
+        "rootNamespace": "aks-istio-system",
+    }
+
+
+def test_what_values_ask_of_the_mesh_configuration_is_managed_even_if_it_is_a_default(charts: Renderer) -> None:
+    mesh = _mesh(_revision(charts, {"meshConfig": {"trustDomain": "cluster.local", "enableTracing": True}}))
+    assert mesh["trustDomain"] == "cluster.local"
+    assert mesh["enableTracing"] is True
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -16,13 +16,14 @@ import msgspec
 import yaml
 
 from pilotage.domain.errors import Refused
-from pilotage.domain.names import suffixed
+from pilotage.domain.names import managed_config, suffixed
 from pilotage.domain.objects import Obj
 from pilotage.domain.profile import Profile
 from pilotage.domain.state import Revision
 from pilotage.domain.version import Version
 from pilotage.edge.chart_source import locate, plain_http
 from pilotage.edge.chart_values import Values, base_values, revision_values
+from pilotage.edge.managed_config import without_defaults
 from pilotage.edge.manifests import in_order, parse, whole
 
 _SECONDS: Final = 120  # a pull over a slow line; a render takes less than one
@@ -135,8 +136,10 @@ def render_revision(
 ) -> tuple[Obj, ...]:
     """istiod of one revision. `layers`: values of the mesh, then those of the revision; later ones win."""
     values = revision_values(profile, revision.name, revision.version, layers)
-    name = suffixed("istiod", revision.name)
-    return renderer.render(ChartRelease("istiod", revision.version, name, profile.namespace, values))
+    name, config = suffixed("istiod", revision.name), managed_config(revision.name)
+    objects = renderer.render(ChartRelease("istiod", revision.version, name, profile.namespace, values))
+    asked = {key for held in (values, values.get("pilot") or {}) for key in held.get("meshConfig") or {}}
+    return tuple(without_defaults(obj, config, asked) for obj in objects)
 
 
 def _run(subject: str, words: list[str], stdin: bytes) -> bytes:
