@@ -1,0 +1,131 @@
+"""Habits of the repository that a linter does not know: generated files, locks, sizes, links, commands in documents."""
+
+import ast
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from tools.generate import FINDINGS, ROOT, generated
+
+from pilotage.domain.findings import RULES
+from pilotage.faces.cli.main import cli
+
+SECTIONS = ["What it means", "Why it matters", "How to see it", "What to do"]
+SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "sandbox").rglob("*.py")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+# Folders that exist on somebody's machine only.
+MACHINE_PATH = re.compile(r"(?<![\w.>}])/(?:root|home|work|Users)/(?!istio-proxy)\w+")
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / path for path in listed.split("\0") if path and (ROOT / path).is_file()]
+
+
+@pytest.mark.parametrize(("path", "text"), list(generated()), ids=lambda value: getattr(value, "name", ""))
+def test_a_generated_file_is_what_make_generate_would_write(path: Path, text: str) -> None:
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_every_code_has_a_page_with_four_sections_that_say_something(code: str) -> None:
+    parts = re.split(r"(?m)^## (.+)\n", (FINDINGS / f"{code}.md").read_text())[1:]
+    assert parts[::2] == SECTIONS
+    assert all(text.strip() for text in parts[1::2])
+
+
+def test_every_page_has_a_code() -> None:
+    assert {page.stem for page in FINDINGS.glob("*.md")} - {"README"} == set(RULES)
+
+
+@pytest.mark.parametrize("lock", sorted((ROOT / "requirements").glob("*.txt")), ids=name)
+def test_a_lock_has_versions_and_hashes_and_names_no_address(lock: Path) -> None:
+    text = lock.read_text()
+    assert "://" not in text
+    assert "--index" not in text
+    entries = re.findall(r"(?m)^[a-z0-9][^\s;]+(?:\s*;[^\\\n]*)? ?(.*)$((?:\n    --hash=.*)*)", text)
+    assert entries
+    assert all(rest == "\\" and hashes for rest, hashes in entries)
+
+
+def test_no_file_names_a_folder_of_somebodys_machine() -> None:
+    found = {name(path): MACHINE_PATH.findall(path.read_text(errors="replace")) for path in tracked()}
+    assert not {path: hits for path, hits in found.items() if hits}
+
+
+def test_modules_are_small_and_say_what_they_are() -> None:
+    texts = {name(path): path.read_text() for path in SOURCES}
+    assert not {path: len(text.splitlines()) for path, text in texts.items() if len(text.splitlines()) > 250}
+    assert not [path for path, text in texts.items() if text.strip() and not ast.get_docstring(ast.parse(text))]
+
+
+def test_functions_are_small() -> None:
+    nodes = [(name(path), node) for path in SOURCES for node in ast.walk(ast.parse(path.read_text()))]
+    functions = [(at, node) for at, node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert not {f"{at}: {node.name}": lines(node) for at, node in functions if lines(node) > 40}
+
+
+def lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (function.end_lineno or 0) - function.lineno + 1
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\((?!\w+:|#)([^)#]+)", document.read_text())
+    assert not [target for target in targets if not (document.parent / target).exists()]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_verbs_and_flags_in_documents_exist(document: Path) -> None:
+    wrong = [f"{line}: {problem}" for line in commands(document.read_text()) if (problem := unknown(line))]
+    assert not wrong
+
+
+def commands(text: str) -> Iterator[str]:
+    """Commands of pilotage, from indented or fenced lines and from `code` in a sentence."""
+    for line in text.splitlines():
+        whole = re.match(r"\s{4,}(?:\$ )?pilotage |(?:\$ )?pilotage ", line)
+        for each in [line] if whole else re.findall(r"`([^`]+)`", line):
+            plain = each.strip().removeprefix("$ ")
+            if plain.startswith("pilotage "):
+                yield re.split(r"\s[|#>]|\s\.\.\.|;|&&", plain)[0]
+
+
+def unknown(line: str) -> str:
+    """What of the command does not exist, "" if all does."""
+    words = shlex.split(line)[1:]
+    command: click.Command = cli
+    context = click.Context(cli, info_name="pilotage")
+    options = _flags(cli, context)
+    for at, word in enumerate(words):
+        if word.startswith("-"):
+            flag = word.split("=")[0]
+            if flag not in options:
+                return f"no option {flag} of {command.name}"
+        elif isinstance(command, click.Group) and not (at and words[at - 1].startswith("-")):
+            found = command.get_command(context, word)
+            if found is None:
+                return f"no verb {word}"
+            command, context = found, click.Context(found, info_name=word, parent=context)
+            options |= _flags(command, context)
+    return ""
+
+
+def _flags(command: click.Command, context: click.Context) -> set[str]:
+    return {flag for param in command.get_params(context) for flag in (*param.opts, *param.secondary_opts)}
+
+
+def test_every_verb_of_the_makefile_is_explained_by_make_help() -> None:
+    text = (ROOT / "Makefile").read_text()
+    phony = re.search(r"(?m)^\.PHONY: (.+)$", text)
+    assert phony
+    explained = set(re.findall(r"(?m)^([a-z0-9]+):.*## ", text))
+    assert set(phony[1].split()) - explained == {"assets"}  # a step of other verbs
