@@ -16,7 +16,7 @@ _DEFAULTS: Final = {"trustDomain": "cluster.local", "enablePrometheusMerge": Tru
 
 
 def without_defaults(obj: Obj, name: str, asked: Collection[str]) -> Obj:
-    """The object; if it is ConfigMap `name`, without defaults of istiod but those that the user's values `asked` for."""
+    """The object; if it is ConfigMap `name`, without istiod's defaults but those that the values `asked` for."""
     if obj["kind"] != "ConfigMap" or obj["metadata"]["name"] != name:
         return obj
     mesh = yaml.safe_load(obj["data"][MESH_KEY]) or {}
