@@ -1,78 +1,24 @@
-"""Reads a catalog and answers which version a revision's name stands for.
+"""Which version a revision's name stands for, and the door to catalogs of the user's own.
 
-Called by the faces with the text that `edge.catalog` found, and by whoever turns names into versions. The head of
-`data/catalog.yaml` describes the format.
+Called by the faces with the text that `edge.catalog` found, and by whoever turns names into versions.
 """
 
 import re
-from calendar import monthrange
-from datetime import date
-from typing import Any, get_args
+from typing import get_args
 
-import msgspec
-
-from pilotage.decide.strictyaml import Node, YamlError, parse
-from pilotage.domain.catalog import Catalog, MinorRelease, Release
+from pilotage.domain.catalog import Catalog
 from pilotage.domain.errors import Refused
 from pilotage.domain.mesh import Name
-from pilotage.domain.version import Minor, Version, minor_in_name, patch_in_name
+from pilotage.domain.version import Version, minor_in_name, patch_in_name
 
-_DAY = re.compile(r"(\d{4})-(\d\d)(?:-(\d\d))?")
-_STEP = re.compile(r"\.([A-Za-z]+)|\[(\d+)\]")
-_AT = re.compile(r"(.*) - at `(\$[^`]*)`")
-_UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
 _HOW = "spec.revisions[].version"
-
-
-class _Wire(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The file as written. Fields that `_minor` does not carry over are for people."""
-
-
-class _Patch(_Wire, frozen=True):
-    version: str
-    date: str = ""
-    security: tuple[str, ...] = ()
-    cves: tuple[str, ...] = ()
-    ghsa: tuple[str, ...] = ()
-    cvss: dict[str, str] = {}
-    note: str = ""
-    remark: str = ""
-    avoid: str = ""
-
-
-class _MinorOnFile(_Wire, frozen=True):
-    minor: str
-    released: str
-    end_of_life: str
-    kubernetes: tuple[str, ...]
-    patches: tuple[_Patch, ...]
-    end_of_life_status: str = ""
-    tested_kubernetes: tuple[str, ...] = ()
-    remark: str = ""
-
-
-class _File(_Wire, frozen=True):
-    minors: tuple[_MinorOnFile, ...]
-    compiled: str = ""
-    remarks: tuple[str, ...] = ()
-
-
-class _BadField(ValueError):
-    def __init__(self, path: str, problem: object) -> None:
-        super().__init__(f"{problem} - at `${path}`")
 
 
 def parse_catalog(text: str, source: str) -> Catalog:
     """YAML or JSON in the format of `data/catalog.yaml`. Raises Refused with one line: source, line, field, problem."""
-    try:
-        root = parse(text, scalars="text")
-    except YamlError as error:
-        raise Refused(f"catalog {source}: {error}") from None
-    try:
-        minors = _minors(msgspec.convert(root.plain(), _File))
-    except ValueError as error:
-        raise Refused(f"catalog {source}: {_placed(str(error), root)}") from None
-    return Catalog(minors, source)
+    from pilotage.decide.catalogfile import read  # a YAML parser that the packaged catalog does not need
+
+    return read(text, source)
 
 
 def check_name(revision: str) -> None:
@@ -109,80 +55,3 @@ def _given(name: str, text: str) -> Version:
         return Version.parse(text)
     except ValueError:
         raise Refused(f"revision {name}: {text!r} is not a version; write it as 1.31.0") from None
-
-
-def _minors(file: _File) -> tuple[MinorRelease, ...]:
-    if not file.minors:
-        raise _BadField(".minors", "no minor at all")
-    found: dict[Minor, MinorRelease] = {}
-    for index, entry in enumerate(file.minors):
-        path = f".minors[{index}]"
-        release = _minor(entry, path)
-        if release.minor in found:
-            raise _BadField(f"{path}.minor", f"{release.minor} is given twice")
-        found[release.minor] = release
-    return tuple(found[minor] for minor in sorted(found))
-
-
-def _minor(entry: _MinorOnFile, path: str) -> MinorRelease:
-    minor = _version(entry.minor, f"{path}.minor").in_minor
-    patches = [_patch(patch, minor, f"{path}.patches[{index}]") for index, patch in enumerate(entry.patches)]
-    if not patches:
-        raise _BadField(f"{path}.patches", f"no patch of {minor}")
-    kubernetes = [_version(text, f"{path}.kubernetes[{index}]").in_minor for index, text in enumerate(entry.kubernetes)]
-    if not kubernetes:
-        raise _BadField(f"{path}.kubernetes", f"no Kubernetes version for {minor}")
-    return MinorRelease(
-        minor,
-        _last_day(entry.released, f"{path}.released"),
-        _last_day(entry.end_of_life, f"{path}.endOfLife"),
-        entry.end_of_life,
-        tuple(sorted(kubernetes)),
-        tuple(sorted(patches, key=lambda patch: patch.version, reverse=True)),
-    )
-
-
-def _patch(entry: _Patch, minor: Minor, path: str) -> Release:
-    version = _version(entry.version, f"{path}.version")
-    if version.in_minor != minor:
-        raise _BadField(f"{path}.version", f"{version} is not a patch of {minor}")
-    released = _last_day(entry.date, f"{path}.date") if entry.date else None
-    return Release(version, released, entry.security, entry.avoid)
-
-
-def _version(text: str, path: str) -> Version:
-    try:
-        return Version.parse(text)
-    except ValueError as error:
-        raise _BadField(path, error) from None
-
-
-def _last_day(text: str, path: str) -> date:
-    """A month alone means that month's last day."""
-    found = _DAY.fullmatch(text)
-    if found is None:
-        raise _BadField(path, f"not a date: {text!r}; write 2026-11-30 or 2026-11")
-    year, month = int(found[1]), int(found[2])
-    try:
-        return date(year, month, int(found[3]) if found[3] else monthrange(year, month)[1])
-    except ValueError as error:
-        raise _BadField(path, f"not a date: {text!r} ({error})") from None
-
-
-def _placed(error: str, root: Node) -> str:
-    """`line 7, minors[0].released: not a date …` of a message that ends in a path."""
-    at = _AT.fullmatch(error)
-    problem, path = (at[1], at[2]) if at else (error, "$")
-    unknown = _UNKNOWN.fullmatch(problem)
-    if unknown:
-        path, problem = f"{path}.{unknown[1]}", "unknown field"
-    node = root
-    for name, index in _STEP.findall(path):
-        node = _child(node, name or int(index)) or node
-    return f"line {node.line}, {path.removeprefix('$').lstrip('.') or 'the whole'}: {problem}"
-
-
-def _child(node: Node, key: Any) -> Node | None:
-    if isinstance(node.value, dict):
-        return node.value.get(key)
-    return node.value[key] if isinstance(node.value, list) and isinstance(key, int) else None
