@@ -2,12 +2,12 @@
 
 import click
 
-from pilotage.decide.health import check as findings_of
 from pilotage.domain.findings import Finding, Severity
+from pilotage.faces.cli.judged import judged
 from pilotage.faces.cli.options import command, output
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.emit import emit
-from pilotage.faces.render.findings import by_weight, count, document, text
+from pilotage.faces.render.findings import count, document, text
 
 _FAILED_ON = 4
 _LEVELS = {"error": (Severity.ERROR,), "warning": (Severity.ERROR, Severity.WARNING)}
@@ -18,7 +18,7 @@ _LEVELS = {"error": (Severity.ERROR,), "warning": (Severity.ERROR, Severity.WARN
 @output
 def check(session: Session, fail_on: str | None, output: str) -> int:
     """Run all rules and print their findings."""
-    findings = by_weight(findings_of(session.snapshot()))
+    _, findings = judged(session)
     emit(output, {"findings": [document(finding) for finding in findings]}, lambda: _lines(findings))
     return _FAILED_ON if any(finding.severity in _LEVELS.get(fail_on or "", ()) for finding in findings) else 0
 

@@ -1,13 +1,12 @@
 """`status`: the mesh at a glance, and the next step."""
 
 from pilotage.decide.eligibility import get_upgrades
-from pilotage.decide.health import check
 from pilotage.decide.support import installed_revisions, support_of
 from pilotage.domain.state import Snapshot
+from pilotage.faces.cli.judged import judged
 from pilotage.faces.cli.options import command, output
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.emit import emit
-from pilotage.faces.render.findings import by_weight
 from pilotage.faces.render.status import lines, status_of
 
 
@@ -15,8 +14,7 @@ from pilotage.faces.render.status import lines, status_of
 @output
 def status(session: Session, output: str) -> None:
     """Show revisions with their proxies, the tags and labels that lead to them, findings, and the next step."""
-    snapshot = session.snapshot()
-    findings = by_weight(check(snapshot))
+    snapshot, findings = judged(session)
     document = status_of(snapshot, findings, next_step(snapshot))
     emit(output, document, lambda: lines(document, findings))
 

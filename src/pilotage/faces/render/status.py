@@ -1,9 +1,10 @@
-"""What `status` shows, from a Snapshot: one document, and the same as text. Counts nothing it was not told: None is unknown."""
+"""What `status` shows, from a Snapshot: one document, and the same as text. None is not known, never 0."""
 
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from pilotage.decide.revision_health import RevisionHealth, health
 from pilotage.decide.selectors import asked_name, namespace_labels, revision_of_name, tags
 from pilotage.domain.findings import Finding
 from pilotage.domain.istio import ControlPlane
@@ -13,13 +14,13 @@ from pilotage.faces.render.table import table
 
 
 class Proxies(msgspec.Struct):
-    """Live pods with a proxy of one revision. `connected`, `synced`: None where that is not known."""
+    """Live pods with a proxy of one revision."""
 
     total: int | None
     ready: int | None
     connected: int | None
     synced: int | None
-    rejected: int | None
+    rejecting: int | None
 
 
 class Istiod(msgspec.Struct):
@@ -40,6 +41,7 @@ class RevisionStatus(msgspec.Struct, rename="camel"):
     rejects: int | None  # since its istiods started
     injection_failures: int | None  # likewise
     tags: list[str]
+    unknown: list[str]  # why a count is not known
 
 
 class LabelStatus(msgspec.Struct):
@@ -63,12 +65,13 @@ class Status(msgspec.Struct, rename="camel"):
 
 def status_of(snapshot: Snapshot, findings: Sequence[Finding], next_step: str) -> Status:
     planes = sorted(snapshot.control_planes, key=lambda plane: (plane.version or (), plane.revision))
+    counts = {each.revision: each for each in health(snapshot)}
     return Status(
         snapshot.profile.namespace,
         str(snapshot.kubernetes),
         snapshot.mesh is not None,
         snapshot.operator,
-        [_revision(snapshot, plane, role) for plane, role in zip(planes, _roles(planes), strict=True)],
+        [_revision(snapshot, plane, role, counts) for plane, role in zip(planes, _roles(planes), strict=True)],
         list(_labels(snapshot)),
         [document(finding) for finding in findings],
         next_step,
@@ -81,10 +84,9 @@ def _roles(planes: Sequence[ControlPlane]) -> list[str]:
     return ["stable"] if len(planes) == 1 else [""] * len(planes)
 
 
-def _revision(snapshot: Snapshot, plane: ControlPlane, role: str) -> RevisionStatus:
+def _revision(snapshot: Snapshot, plane: ControlPlane, role: str, counts: dict[str, RevisionHealth]) -> RevisionStatus:
     release = snapshot.catalog.find(plane.version.in_minor) if plane.version else None
-    reports = [report for report in snapshot.istiods if report.revision == plane.revision]
-    asked = bool(reports) and not any(report.error for report in reports)
+    found = counts[plane.revision]
     return RevisionStatus(
         plane.revision,
         role,
@@ -93,25 +95,12 @@ def _revision(snapshot: Snapshot, plane: ControlPlane, role: str) -> RevisionSta
         release.supported(snapshot.today) if release else None,
         plane.managed,
         Istiod(plane.desired, plane.available, plane.reason),
-        _proxies(snapshot, plane.revision, asked),
-        sum(report.rejects for report in reports) if asked else None,
-        sum(report.injection_failures for report in reports) if asked else None,
+        Proxies(found.proxies, found.ready, found.connected, found.synced, found.rejecting),
+        found.rejects,
+        found.injection_failures,
         sorted(tag for tag, revision in tags(snapshot).items() if revision == plane.revision),
+        list(found.unknown),
     )
-
-
-def _proxies(snapshot: Snapshot, revision: str, asked: bool) -> Proxies:
-    if "pods" in snapshot.unknown:
-        return Proxies(None, None, None, None, None)
-    pods = [pod for pod in snapshot.pods if pod.revision == revision and not pod.finished]
-    names = {f"{pod.name}.{pod.namespace}" for pod in pods}
-    seen = {proxy.name: proxy for report in snapshot.istiods for proxy in report.proxies if report.revision == revision}
-    ready = sum(pod.ready and pod.proxy is not None and pod.proxy.ready for pod in pods)
-    if not asked:
-        return Proxies(len(pods), ready, None, None, None)
-    connected = [proxy for name, proxy in seen.items() if name in names]
-    synced = sum(proxy.synced for proxy in connected)
-    return Proxies(len(pods), ready, len(connected), synced, sum(bool(proxy.rejected) for proxy in connected))
 
 
 def _labels(snapshot: Snapshot) -> Iterator[LabelStatus]:
@@ -131,7 +120,7 @@ def lines(status: Status, findings: Sequence[Finding]) -> list[str]:
     if not status.revisions:
         return [f"No Istio control plane on Kubernetes {status.kubernetes}", *_tail(status, findings)]
     headers = ("REVISION", "ROLE", "VERSION", "SUPPORTED UNTIL", "ISTIOD", "PROXIES", "READY", "CONNECTED", "SYNCED")
-    revisions = table((*headers, "REJECTED", "TAGS"), (_row(revision) for revision in status.revisions))
+    revisions = table((*headers, "REJECTING", "TAGS"), (_row(revision) for revision in status.revisions))
     notes = [note for revision in status.revisions for note in _notes(revision)]
     labels = [(each.label, each.revision or "nowhere", ", ".join(each.namespaces)) for each in status.labels]
     spaces = ["", *table(("LABEL", "LEADS TO", "NAMESPACES"), labels)] if labels else []
@@ -141,7 +130,7 @@ def lines(status: Status, findings: Sequence[Finding]) -> list[str]:
 def _row(revision: RevisionStatus) -> tuple[str, ...]:
     proxies = revision.proxies
     past = " (past)" if revision.supported is False else ""
-    counts = (proxies.total, proxies.ready, proxies.connected, proxies.synced, proxies.rejected)
+    counts = (proxies.total, proxies.ready, proxies.connected, proxies.synced, proxies.rejecting)
     return (
         revision.name,
         revision.role,

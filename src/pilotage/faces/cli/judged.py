@@ -1,0 +1,38 @@
+"""The whole cluster and every finding about it. Called by `status` and `check`."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import msgspec
+
+from pilotage.decide.health import check
+from pilotage.domain.errors import Denied
+from pilotage.domain.findings import Finding
+from pilotage.domain.names import LEASE
+from pilotage.domain.objects import ObjectRef
+from pilotage.domain.state import Snapshot
+from pilotage.edge.lease import operator_runs
+from pilotage.faces.cli.session import Session
+from pilotage.faces.render.findings import by_weight
+
+
+def judged(session: Session) -> tuple[Snapshot, list[Finding]]:
+    """A Snapshot that knows whether an operator runs, and the findings of all rules, errors first."""
+    snapshot = msgspec.structs.replace(session.snapshot(), operator=_operator(session))
+    return snapshot, by_weight((*check(snapshot), *_no_operator(snapshot)))
+
+
+def _operator(session: Session) -> bool:
+    """By the Lease, on the real clock: --today moves the catalog's day, not the time of Leases."""
+    lease = ObjectRef("coordination.k8s.io/v1", "Lease", session.profile.namespace, LEASE)
+    try:
+        return operator_runs(session.kube.get(lease), datetime.now(UTC))
+    except Denied:
+        return False
+
+
+def _no_operator(snapshot: Snapshot) -> Iterator[Finding]:
+    """Only where Pilotage manages the mesh: what others installed needs no operator of ours."""
+    if snapshot.mesh is not None and not snapshot.operator:
+        message = "no operator runs here: nothing is mended, and no edit of the resource is acted upon, between verbs"
+        yield Finding("NoOperator", message, fix="pilotage operator")

@@ -1,0 +1,76 @@
+"""`status`, `check` and `version`: what they say of a world."""
+
+import json
+from collections.abc import Callable
+
+from pilotage.domain.mesh import Revision, ServiceMesh, ServiceMeshSpec
+from pilotage.edge.catalog import packaged_catalog
+from worlds import deployment, namespace, report, revision, tag, world
+
+BOTH = ServiceMesh(ServiceMeshSpec([Revision("1-30"), Revision("1-31")]))
+UPGRADE = (
+    revision("1-30"),
+    revision("1-31"),
+    tag("prod", "1-30"),
+    namespace("shop", rev="prod"),
+    deployment("shop", "web", on="1-30", pods=2),
+    deployment("shop", "new", on="1-31"),
+)
+
+
+def test_status_tells_stable_from_canary_and_counts_their_proxies(stage: Callable) -> None:
+    on = stage(world(UPGRADE, catalog=packaged_catalog()))
+    stable, canary = json.loads(on.pilotage("status", "-o", "json").out)["revisions"]
+    assert (stable["name"], stable["role"], stable["proxies"]["total"]) == ("1-30", "stable", 2)
+    assert (canary["name"], canary["role"], canary["proxies"]["connected"]) == ("1-31", "canary", 1)
+    assert stable["tags"] == ["prod"]
+
+
+def test_status_says_the_next_step(stage: Callable) -> None:
+    moving = stage(world(UPGRADE, catalog=packaged_catalog())).pilotage("status").out
+    assert "pilotage restart --not-on 1-31 replaces the 2 pods left on 1-30" in moving
+    moved = world(revision("1-30"), revision("1-31"), deployment("shop", "new", on="1-31"), catalog=packaged_catalog())
+    assert "Next: pilotage upgrade complete, or pilotage upgrade rollback" in stage(moved).pilotage("status").out
+
+
+def test_status_of_an_empty_cluster_is_an_answer(stage: Callable) -> None:
+    answer = stage(world(catalog=packaged_catalog())).pilotage("status")
+    assert answer.code == 0
+    assert "No Istio control plane" in answer.out
+    assert "Next: pilotage enable" in answer.out
+
+
+def test_what_is_not_known_is_shown_as_unknown_and_never_as_zero(stage: Callable) -> None:
+    silent = world(revision("1-31", available=1), report("1-31", error="forbidden"), catalog=packaged_catalog())
+    on = stage(silent)
+    assert json.loads(on.pilotage("status", "-o", "json").out)["revisions"][0]["proxies"]["connected"] is None
+    assert " ?" in on.pilotage("status").out
+
+
+def test_a_mesh_without_operator_is_told_what_does_not_hold(stage: Callable) -> None:
+    on = stage(world(UPGRADE, catalog=packaged_catalog(), mesh=BOTH), BOTH)
+    assert "NoOperator" in on.pilotage("check").out
+    assert "NoOperator" not in stage(world(UPGRADE, catalog=packaged_catalog())).pilotage("check").out
+
+
+def test_check_fails_only_on_what_it_is_asked_to(stage: Callable) -> None:
+    warned = world(revision("1-31"), namespace("shop", rev="1-31"), catalog=packaged_catalog())
+    wrong = world(revision("1-31"), namespace("shop", rev="gone"), catalog=packaged_catalog())
+    assert stage(warned).pilotage("check", "--fail-on", "error").code == 0
+    assert stage(wrong).pilotage("check").code == 0
+    on = stage(wrong)
+    answer = on.pilotage("check", "--fail-on", "error")
+    assert answer.code == 4
+    assert "UnknownRevisionLabel" in answer.out
+    assert "docs: docs/findings/UnknownRevisionLabel.md" in answer.out
+
+
+def test_version_without_a_cluster_is_pilotages_alone(stage: Callable) -> None:
+    answer = json.loads(stage(world()).pilotage("version", "--client", "-o", "json").out)
+    assert list(answer) == ["pilotage"]
+
+
+def test_version_names_every_control_plane(stage: Callable) -> None:
+    out = stage(world(revision("1-30"), revision("1-31"))).pilotage("version").out
+    assert "istiod 1-30" in out
+    assert "istiod 1-31" in out
