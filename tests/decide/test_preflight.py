@@ -276,7 +276,7 @@ def test_tolerations_and_an_hpas_minimum_count() -> None:
 def test_a_label_with_a_slip_of_the_pen_is_mended_to_the_nearest_name() -> None:
     snapshot = mesh(namespace("a", rev="prod-stabel"), tag("prod-stable", "asm-1-30"), tag("test", "asm-1-30"))
     (finding,) = rules.unknown_revision_label(snapshot, START)
-    assert finding.fix == "kubectl label namespace a istio.io/rev=prod-stable --overwrite"
+    assert finding.fix == "pilotage namespace move a --to prod-stable"
 
 
 def test_a_quota_says_what_it_leaves_and_what_is_needed() -> None:

@@ -78,7 +78,7 @@ def _short(need: PodNeed, unplaced: int, free: dict[str, list[int]], reasons: li
         "CapacityShort",
         f"{unplaced} of {need.replicas} pods of {need.deployment} fit on no node: each asks {asked}, {room}{waiting}",
         need.deployment.name,
-        "add a node, or ask for less: spec.values.pilot.resources.requests of the ServiceMesh",
+        "add a node, or ask for less: spec.values.resources.requests of the ServiceMesh",
     )
 
 

@@ -1,14 +1,13 @@
 """Labels that ask for an injection nobody will do. Called by `preflight` and `check`."""
 
-import json
 from collections.abc import Iterator
 from difflib import get_close_matches
 
+from pilotage.decide.freeing import change_template
 from pilotage.decide.selectors import asked_name, namespace_labels, revision_of_name, revisions, tags
 from pilotage.domain.cluster import Namespace, Workload
 from pilotage.domain.findings import Finding
 from pilotage.domain.names import INJECTION, REV, SYSTEM_NAMESPACES
-from pilotage.domain.objects import Obj
 from pilotage.domain.state import Snapshot
 
 
@@ -64,21 +63,17 @@ def _unknown_on_namespace(snapshot: Snapshot, namespace: Namespace, name: str) -
         f"namespace {namespace.name} is labelled {REV}={name}, and there is no such revision or tag: "
         "its new pods get no proxy",
         namespace.name,
-        f"kubectl label namespace {namespace.name} {REV}={_instead(snapshot, name)} --overwrite",
+        f"pilotage namespace move {namespace.name} --to {_instead(snapshot, name)}",
     )
 
 
 def _unknown_on_template(snapshot: Snapshot, workload: Workload, name: str) -> Finding:
     subject = f"{workload.kind} {workload.namespace}/{workload.name}"
-    template: Obj = {"template": {"metadata": {"labels": {REV: _instead(snapshot, name)}}}}
-    if workload.kind == "CronJob":
-        template = {"jobTemplate": {"spec": template}}
-    patch = json.dumps({"spec": template}, separators=(",", ":"))
     return Finding(
         "UnknownRevisionLabel",
         f"pods of {subject} are labelled {REV}={name}, and there is no such revision or tag: they get no proxy",
         subject,
-        f"kubectl patch {workload.kind.lower()} -n {workload.namespace} {workload.name} --type merge -p '{patch}'",
+        change_template(workload.kind, workload.namespace, workload.name, _instead(snapshot, name)),
     )
 
 
