@@ -5,10 +5,10 @@ world(revision("asm-1-30"), revision("asm-1-31"), tag("prod-stable", "asm-1-30")
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
-from pilotage.domain.catalog import Catalog
+from pilotage.domain.catalog import Catalog, MinorRelease, Release
 from pilotage.domain.cluster import Container, Namespace, Node, Pod, Quota, Workload
 from pilotage.domain.istio import (
     ControlPlane,
@@ -26,9 +26,17 @@ from pilotage.domain.names import INJECTION, INJECTION_STATUS, PROXY_CONTAINER, 
 from pilotage.domain.objects import Obj
 from pilotage.domain.profile import PROFILES
 from pilotage.domain.state import Snapshot
-from pilotage.domain.version import Version, minor_in_name
+from pilotage.domain.version import Minor, Version, minor_in_name
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+_KUBERNETES = tuple(Minor(1, minor) for minor in range(32, 37))
+CATALOG = Catalog(
+    tuple(
+        MinorRelease(Minor(1, minor), date(2026, 5, 1), date(2027, 5, 31), "2027-05", _KUBERNETES, (Release(patch),))
+        for minor, patch in ((30, Version(1, 30, 2)), (31, Version(1, 31, 0)))
+    ),
+    "two minors, both supported",
+)
 MESH = PROFILES[ProfileName.ISTIO].namespace
 BUNDLE = "Y2E="  # any non-empty caBundle
 _INJECT = "sidecar.istio.io/inject"
@@ -58,7 +66,7 @@ def world(*things: Any, **facts: Any) -> Snapshot:
     fields["istiods"] = _reports(fields.get("istiods", ()), fields.get("pods", ()))
     defaults = {
         "now": NOW,
-        "catalog": Catalog((), "a test"),
+        "catalog": CATALOG,
         "profile": PROFILES[ProfileName.ISTIO],
         "kubernetes": Version(1, 36, 3),
         "services": frozenset(services),

@@ -3,6 +3,7 @@
 import json
 
 from pilotage.decide.selectors import Labels, asked_name, namespace_labels, selected_revision, tags
+from pilotage.domain.istio import IstioResource
 from pilotage.domain.names import INJECTION, REV
 from pilotage.domain.state import Snapshot
 
@@ -17,6 +18,11 @@ def move_namespace(namespace: str, labels: Labels, survivor: str) -> str:
     """`istio-injection` hides the revision label, so it has to go as well."""
     also = " --remove-injection-label" if INJECTION in labels else ""
     return f"pilotage namespace move {namespace} --to {survivor}{also}"
+
+
+def relabel(resource: IstioResource, revision: str) -> str:
+    kind = f"{resource.kind.lower()}.{resource.api_version.partition('/')[0]}"
+    return f"kubectl label {kind} {resource.name} -n {resource.namespace} {REV}={revision} --overwrite"
 
 
 def change_template(kind: str, namespace: str, name: str, survivor: str) -> str:

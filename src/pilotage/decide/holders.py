@@ -8,11 +8,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pilotage.decide.freeing import change_selection, free_pod, move_namespace, move_tag
+from pilotage.decide.freeing import change_selection, free_pod, move_namespace, move_tag, relabel
 from pilotage.decide.selectors import asked_name, namespace_labels, revision_of_name, tags
 from pilotage.decide.tag_source import tag_owner
 from pilotage.domain.cluster import Pod
-from pilotage.domain.istio import IstioResource
 from pilotage.domain.names import INJECTION, OWNER_LABEL, REV
 from pilotage.domain.objects import ObjectRef, labels_of
 from pilotage.domain.state import Snapshot
@@ -102,7 +101,7 @@ def resource_holders(snapshot: Snapshot, revision: str, survivor: str) -> Iterat
         selects = revision_of_name(snapshot, each.revision) == revision if by_tag else each.revision == revision
         if not selects or _ours(snapshot, ObjectRef(each.api_version, each.kind, each.namespace, each.name)):
             continue
-        fix = move_tag(each.revision, survivor) if by_tag else _relabel(each, survivor)
+        fix = move_tag(each.revision, survivor) if by_tag else relabel(each, survivor)
         why = f"label {REV}={each.revision}: only istiod of {revision} reads it"
         yield Holder(each.kind, each.namespace, each.name, why, fix, f"{each.kind} resources")
 
@@ -114,11 +113,6 @@ def tag_holders(snapshot: Snapshot, revision: str, survivor: str) -> Iterator[Ho
         if owner:
             fix = f"change it there: pilotage tag generate {config.tag} --revision {survivor} --overwrite"
             yield Holder("Tag", "", config.tag, f"points at {revision} and is kept by {owner}", fix, "tags")
-
-
-def _relabel(resource: IstioResource, survivor: str) -> str:
-    kind = f"{resource.kind.lower()}.{resource.api_version.partition('/')[0]}"
-    return f"kubectl label {kind} {resource.name} -n {resource.namespace} {REV}={survivor} --overwrite"
 
 
 def _stands_for(snapshot: Snapshot, asked: str | None, revision: str) -> bool:

@@ -13,12 +13,13 @@ from pilotage.decide.holders import (
     tag_holders,
     template_holders,
 )
+from pilotage.decide.revision_health import unknown_of
 from pilotage.decide.selectors import asked_name, namespace_labels, revisions, tags
 from pilotage.domain.findings import Finding
 from pilotage.domain.state import Snapshot
 
 _SHOWN = 5
-_NEEDED = ("pods", "namespaces", "workloads", "resources", "injectors", "istiods")
+_NEEDED = ("pods", "namespaces", "workloads", "resources", "injectors")
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -56,15 +57,7 @@ def _unknown(snapshot: Snapshot, revision: str) -> Iterator[str]:
     for field in _NEEDED:
         if field in snapshot.unknown:
             yield f"{field} could not be read: {snapshot.unknown[field]}"
-    available = sum(plane.available for plane in snapshot.control_planes if plane.revision == revision)
-    reports = [report for report in snapshot.istiods if report.revision == revision]
-    if not available:
-        return
-    for report in reports:
-        if report.error:
-            yield f"istiod pod {report.pod} could not be asked for its proxies: {report.error}"
-    if len(reports) < available:
-        yield f"{available - len(reports)} of {available} istiod pods were not asked for their proxies"
+    yield from unknown_of(snapshot, revision)
 
 
 def idle_tags(snapshot: Snapshot, revision: str) -> tuple[str, ...]:
