@@ -4,7 +4,6 @@ from datetime import date
 from itertools import product
 
 import pytest
-from tests.worlds import world
 
 from pilotage.decide.catalog import parse_catalog
 from pilotage.decide.eligibility import UpgradeProfile, check_target, get_revisions, get_upgrades
@@ -17,6 +16,7 @@ from pilotage.domain.profile import PROFILES
 from pilotage.domain.state import Revision
 from pilotage.domain.version import Version
 from pilotage.edge.catalog import packaged_catalog
+from worlds import world
 
 REAL = packaged_catalog()
 AKS = PROFILES[ProfileName.AKS]

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from tests.worlds import MESH, revision, world
 
 from pilotage.decide import meshconfig
 from pilotage.decide.meshfields import field_tree
@@ -12,6 +11,7 @@ from pilotage.domain.mesh import Revision as Entry
 from pilotage.domain.mesh import ServiceMesh, ServiceMeshSpec
 from pilotage.domain.names import CREATE_MANAGER
 from pilotage.domain.state import Snapshot
+from worlds import MESH, revision, world
 
 GOOD = """\
 accessLogFile: /dev/stdout

@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.worlds import MESH, NOW, deployment, namespace, pod, revision, tag, workload, world
 
 from pilotage.decide import preflight as rules
 from pilotage.decide.preflight import RULES, Request, preflight
@@ -19,6 +18,7 @@ from pilotage.domain.objects import Obj, ref_of
 from pilotage.domain.state import Revision, Snapshot
 from pilotage.domain.version import Version
 from pilotage.edge.catalog import packaged_catalog
+from worlds import MESH, NOW, deployment, namespace, pod, revision, tag, workload, world
 
 CATALOG = packaged_catalog()
 TARGET = Revision("asm-1-31", Version(1, 31, 1))
