@@ -67,9 +67,9 @@ def test_what_may_not_be_read_is_unknown_with_the_cause_and_the_rest_is_seen(tmp
     assert [namespace.name for namespace in seen.namespaces] == ["shop"]
 
 
-def test_without_pods_neither_they_nor_workloads_nor_control_planes_are_known(tmp_path: Path) -> None:
+def test_without_pods_neither_they_nor_workloads_nor_what_istiods_say_is_known(tmp_path: Path) -> None:
     seen = look(tmp_path, {APP_PODS: forbidden("pods")})
-    assert seen.unknown.keys() == {"pods", "workloads", "control_planes", "istiods"}
+    assert seen.unknown.keys() == {"pods", "workloads", "istiods"}
 
 
 def test_without_jobs_pods_are_still_known(tmp_path: Path) -> None:

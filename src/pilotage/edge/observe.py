@@ -12,6 +12,7 @@ from typing import Any, Final
 from pilotage.domain.catalog import Catalog
 from pilotage.domain.cluster import Namespace, Pod, Workload
 from pilotage.domain.errors import Denied
+from pilotage.domain.istio import ControlPlane
 from pilotage.domain.mesh import ServiceMesh
 from pilotage.domain.names import LEASE, MESH_KEY
 from pilotage.domain.objects import ObjectRef, labels_of
@@ -88,6 +89,15 @@ def _workloads(look: Look) -> tuple[Workload, ...]:
     return (*listed, *others(pods, owners))
 
 
+def _control_planes(look: Look) -> tuple[ControlPlane, ...]:
+    """Without pods only the reason of one that is not available is missing."""
+    try:
+        pods = look.istiod_pods()
+    except Denied:
+        pods = ()
+    return control_planes(look.kube, pods)
+
+
 def _services(look: Look) -> frozenset[tuple[str, str]]:
     configs = (*look.injectors(), *look.validators())
     return webhooks.existing(look.kube, look.services(), configs, look.namespace)
@@ -117,7 +127,7 @@ _READERS: Final[Mapping[str, Callable[[Look], Any]]] = {
     "quotas": lambda look: capacity.quotas(look.kube, look.namespace),
     "injectors": lambda look: look.injectors(),
     "validators": lambda look: look.validators(),
-    "control_planes": lambda look: control_planes(look.kube, look.istiod_pods()),
+    "control_planes": _control_planes,
     "services": _services,
     "revision_services": lambda look: webhooks.revision_services(look.services()),
     "resources": lambda look: webhooks.labelled_resources(look.kube, look.pool),
