@@ -7,15 +7,13 @@ from collections.abc import Iterator
 
 from pilotage.decide.force import forced
 from pilotage.decide.install import foreign_findings, namespace_action, part_actions, readiness
-from pilotage.decide.removal import blockers, deletion_stages, removal_stages, removed
+from pilotage.decide.removal import Stage, blockers, deletion_stages, removal_stages, removed
+from pilotage.decide.tags import remove_tag
 from pilotage.decide.usage import proxies_exist
-from pilotage.domain.actions import Action, Delete, Plan, Wait
+from pilotage.domain.actions import Action, Plan, Wait
 from pilotage.domain.findings import Finding
 from pilotage.domain.names import BASE
-from pilotage.domain.objects import ObjectRef
 from pilotage.domain.state import Desired, Snapshot
-
-Stages = Iterator[tuple[str, tuple[Action, ...]]]
 
 
 def plan(desired: Desired, snapshot: Snapshot) -> Plan:
@@ -73,8 +71,8 @@ def _disable(desired: Desired, snapshot: Snapshot) -> Plan:
     return _first("Disabling", _disabling(desired, snapshot), (), done="Disabled")
 
 
-def _disabling(desired: Desired, snapshot: Snapshot) -> Stages:
-    yield "delete tags", tuple(_tag_deletions(desired, snapshot))
+def _disabling(desired: Desired, snapshot: Snapshot) -> Iterator[Stage]:
+    yield Stage("delete tags", tuple(_tag_deletions(desired, snapshot)))
     for revision in (*removed(desired, snapshot), *(revision.name for revision in desired.revisions)):
         yield from deletion_stages(snapshot, revision)
     yield from deletion_stages(snapshot, BASE)
@@ -83,15 +81,13 @@ def _disabling(desired: Desired, snapshot: Snapshot) -> Stages:
 def _tag_deletions(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
     """Tags of control planes that go: left alone they would fail closed at nothing."""
     names = {revision.name for revision in desired.revisions}
-    for config in snapshot.injectors:
-        if config.tag and config.revision in names:
-            yield Delete(
-                ObjectRef("admissionregistration.k8s.io/v1", config.kind, "", config.name), f"tag {config.tag} goes"
-            )
+    for tag in sorted({config.tag for config in snapshot.injectors if config.tag and config.revision in names}):
+        yield from remove_tag(snapshot, tag)[0]
 
 
-def _first(phase: str, stages: Stages, findings: tuple[Finding, ...], done: str = "Settled") -> Plan:
-    left = [(name, actions) for name, actions in stages if actions]
+def _first(phase: str, stages: Iterator[Stage], findings: tuple[Finding, ...], done: str = "Settled") -> Plan:
+    left = [stage for stage in stages if stage.actions or stage.waits]
     if not left:
         return Plan(done, findings=findings)
-    return Plan(phase, left[0][1], tuple(name for name, _ in left[1:]), findings=findings)
+    now, *later = left
+    return Plan(phase, now.actions, tuple(stage.name for stage in later), now.waits, findings)

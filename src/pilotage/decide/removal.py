@@ -6,21 +6,29 @@ done only when the one before is seen to be done.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from pilotage.decide.force import forced
 from pilotage.decide.install import readiness, validator_move
 from pilotage.decide.inventory import is_ours, is_webhook, part_of, parts_present
 from pilotage.decide.tags import repoint
 from pilotage.decide.usage import in_use_findings
-from pilotage.domain.actions import Action, Delete
+from pilotage.domain.actions import Action, Delete, Wait
 from pilotage.domain.findings import Finding
-from pilotage.domain.names import BASE
+from pilotage.domain.names import BASE, REV
 from pilotage.domain.objects import ObjectRef
 from pilotage.domain.state import Desired, Revision, Snapshot
 from pilotage.domain.version import minor_in_name
 
-# Dependents before what they depend on; whatever is not named goes with the last.
-_ORDER = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Deployment", "Service", "NetworkPolicy", "ConfigMap")
+_RUNNING = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Deployment")
+
+
+class Stage(NamedTuple):
+    """What is left to do of one step, and what it waits for. Neither: it is seen to be done."""
+
+    name: str
+    actions: tuple[Action, ...] = ()
+    waits: tuple[Wait, ...] = ()
 
 
 def removed(desired: Desired, snapshot: Snapshot) -> tuple[str, ...]:
@@ -63,20 +71,31 @@ def blockers(snapshot: Snapshot, revision: str, survivor: Revision) -> tuple[Fin
     return () if forced(snapshot, revision) else guard(snapshot, revision, survivor)
 
 
-def removal_stages(desired: Desired, snapshot: Snapshot, revision: str) -> Iterator[tuple[str, tuple[Action, ...]]]:
-    """Named stages in order, with what is left to do of each. The first that is not empty is the one to do now."""
-    yield f"repoint tags and default validator to {desired.stable.name}", _repointing(desired, snapshot, revision)
+def removal_stages(desired: Desired, snapshot: Snapshot, revision: str) -> Iterator[Stage]:
+    """Steps in order. The first that is not done is the one to do now."""
+    tags = f"repoint tags and default validator to {desired.stable.name}"
+    yield Stage(tags, _repointing(desired, snapshot, revision))
     yield from deletion_stages(snapshot, revision)
 
 
-def deletion_stages(snapshot: Snapshot, part: str) -> Iterator[tuple[str, tuple[Action, ...]]]:
-    """Deletes all of a part but CRDs: webhooks, then the rest, then the leases its istiod held."""
+def deletion_stages(snapshot: Snapshot, part: str) -> Iterator[Stage]:
+    """Deletes all of a part but CRDs. Accounts and roles go last: a stopping istiod still gives its leases back."""
     refs = tuple(ref for ref, obj in snapshot.live.items() if is_ours(obj) and part_of(obj) == part)
+    kept = [ref for ref in refs if not is_webhook(ref.kind) and ref.kind != "CustomResourceDefinition"]
     webhooks = tuple(Delete(ref, f"{part}: webhooks go first") for ref in refs if is_webhook(ref.kind))
-    yield f"delete webhooks of {part}", webhooks
-    rest = (ref for ref in refs if not is_webhook(ref.kind) and ref.kind != "CustomResourceDefinition")
-    yield f"delete {part}", tuple(Delete(ref, f"{part} is removed") for ref in sorted(rest, key=_rank))
-    yield f"delete leases of {part}", tuple(_leases(snapshot, part))
+    yield Stage(f"delete webhooks of {part}", webhooks)
+    running = tuple(Delete(ref, f"{part} is removed") for ref in kept if ref.kind in _RUNNING)
+    yield Stage(f"stop istiod of {part}", running)
+    yield Stage(f"wait for the pods of {part} to end", waits=tuple(_stopping(snapshot, part)))
+    yield Stage(f"delete leases of {part}", tuple(_leases(snapshot, part)))
+    yield Stage(f"delete {part}", tuple(Delete(ref, f"{part} is removed") for ref in kept if ref.kind not in _RUNNING))
+
+
+def _stopping(snapshot: Snapshot, part: str) -> Iterator[Wait]:
+    for pod in snapshot.pods:
+        mine = pod.labels.get("app") == "istiod" and pod.labels.get(REV) == part
+        if mine and pod.namespace == snapshot.profile.namespace and not pod.finished:
+            yield Wait(f"pod {pod.namespace}/{pod.name}", "is still stopping")
 
 
 def _repointing(desired: Desired, snapshot: Snapshot, revision: str) -> tuple[Action, ...]:
@@ -93,7 +112,3 @@ def _leases(snapshot: Snapshot, part: str) -> Iterator[Action]:
         if name.startswith("istio-gateway-") and name.endswith(f"-{part}"):
             ref = ObjectRef("coordination.k8s.io/v1", "Lease", snapshot.profile.namespace, name)
             yield Delete(ref, f"its holder {part} is gone")
-
-
-def _rank(ref: ObjectRef) -> int:
-    return _ORDER.index(ref.kind) if ref.kind in _ORDER else len(_ORDER)

@@ -33,7 +33,13 @@ _KEPT = "CRDs and Istio resources, the CA's secret, the namespace and the mesh c
 @options.command()
 @click.option("-r", "--revision", help="Revision to install, as in asm-1-30; the newest that fits if not given.")
 @click.option("--version", help="Istio version; the catalog's newest patch of the minor if not given.")
-@click.option("--profile", type=click.Choice([*ProfileName]), default="istio", show_default=True, help="Names to use.")
+@click.option(
+    "--profile",
+    type=click.Choice([name.value for name in ProfileName]),
+    default="istio",
+    show_default=True,
+    help="Names to use.",
+)
 @click.option("--charts", metavar="FOLDER|oci://…", help="Where Istio's charts are; {version} stands for the version.")
 @click.option("--hub", help="Registry and path of the images.")
 @local_option

@@ -87,7 +87,7 @@ def _invoke(cli: click.Command, program: str, args: list[str]) -> int:
 
 def _program(path: str) -> str:
     """As it was called: `pilotage`, or `kubectl pilotage`."""
-    name = Path(path).name
+    name = Path(path).name.replace("__main__.py", "pilotage")
     return name.replace("kubectl-", "kubectl ", 1) if name.startswith("kubectl-") else name
 
 
@@ -105,12 +105,15 @@ def _say(what: Failure, as_json: bool) -> int:
 def _print(what: Failure) -> None:
     from pilotage.faces.render.findings import text
 
-    for line in text(what.findings):
+    same = [finding for finding in what.findings if finding.message == what.message]
+    for line in text(finding for finding in what.findings if finding not in same):
         click.echo(line, err=True)
     line = f"Error: {what.message}"
     if what.fix:
         line = f"{line.rstrip('.')}. Next: {what.fix}"
     click.echo(line, err=True)
+    for finding in same:
+        click.echo(f"Docs: {finding.page}", err=True)
 
 
 def _json(what: Failure) -> str:
