@@ -1,1 +1,1 @@
-"""`make bench`: what the aims of the project are measured by. Each figure names its reference, measured in the same run."""
+"""`make bench`: measures the project against its aims. Each figure names its reference, measured in the same run."""

@@ -24,7 +24,7 @@ _ADMISSION = "admissionregistration.k8s.io/v1"
 
 
 def figures(place: Place) -> Iterator[Figure]:
-    """One figure. A first start is not measured: it brings the CRDs of the newer minor, which no rollback takes back."""
+    """One figure. The first start is not measured: it brings the newer minor's CRDs, which no rollback takes back."""
     kube = Kube.connect(place.environment["KUBECONFIG"])
     _start(place)
     _undo(place, kube)
