@@ -1,9 +1,9 @@
 """What a plug-in of the sandbox is given, and what it promises.
 
 A plug-in is an `async def run(ctx: Context) -> None` named in `plugins.PLUGINS`. The supervisor starts each as a task
-when the API server is ready and the nodes are there, cancels it on the way down, and starts it again (after a pause
-that grows) when it raises: the error is in `logs/supervisor.log` and in `pilotage-sandbox status`. A plug-in that
-returns has failed too.
+when the API server is ready and the nodes are there, and starts it again (after a pause that grows) when it raises:
+the error is in `logs/supervisor.log` and in `pilotage-sandbox status`. A plug-in that returns has failed too. Nobody
+tells it of the end: the kernel kills all of a sandbox at once.
 
 Where plug-ins live: inside the sandbox's own network, mount and PID namespaces. Every process they start dies with the
 supervisor, `/run` is a private tmpfs (so `ip netns add` leaves nothing on the host), and nothing they bind is seen

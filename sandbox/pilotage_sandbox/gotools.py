@@ -51,6 +51,7 @@ def build(group: Path, package: str, stamp: str, target: Path, say: Say) -> None
     new = target.with_name(target.name + ".new")
     flags = ["-v", "-trimpath", "-ldflags", f"-s -w {stamp}".rstrip(), "-o", str(new)]
     started, lines = time.monotonic(), []
+    say(f"{total} packages, those compiled before are quick")
     with subprocess.Popen([_go(), "build", *flags, package], cwd=group, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:

@@ -19,8 +19,8 @@ import yaml
 Object = dict[str, Any]
 
 MERGE = "application/merge-patch+json"
-STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+PAGE = 500
 
 
 class KubeError(Exception):
@@ -83,20 +83,39 @@ class Kube:
         """Everything that is and becomes of a collection (`path`, e.g. /api/v1/pods), for ever.
 
         `query` is a URL query without `?`, e.g. a labelSelector. After a lost watch the list is told again as ADDED,
-        and DELETED for what is gone, so a consumer only needs to be idempotent.
+        and DELETED for what is gone (of which only name, namespace and uid are left): a consumer must be idempotent.
         """
-        known: dict[str, Object] = {}
+        known: dict[str, Object] = {}  # stubs: ten thousand injected pods whole would be half a gigabyte
         while True:
             try:
-                listed = await self.request("GET", f"{path}?{query}")
-                async for change in _differences(known, listed):
+                version, seen = "", set()
+                async for page in self._pages(path, query):
+                    version = page["metadata"]["resourceVersion"]
+                    for item in page["items"]:
+                        seen.add(_remember(known, item))
+                        yield Change("ADDED", item)
+                for uid in known.keys() - seen:
+                    yield Change("DELETED", known.pop(uid))
+                yield Change("SYNCED", {})
+                async for change in self._watch(path, query, version):
+                    uid = _remember(known, change.object)
+                    if change.kind == "DELETED":
+                        del known[uid]
                     yield change
-                async for change in self._watch(path, query, listed["metadata"]["resourceVersion"], known):
-                    yield change
-            except (httpx2.TransportError, KubeError):
+            except (httpx2.TransportError, KubeError, json.JSONDecodeError):  # the last: an answer cut in the middle
                 await asyncio.sleep(0.5)
 
-    async def _watch(self, path: str, query: str, version: str, known: dict[str, Object]) -> AsyncIterator[Change]:
+    async def _pages(self, path: str, query: str) -> AsyncIterator[Object]:
+        token = ""
+        while True:
+            page = await self.request("GET", f"{path}?{query}&limit={PAGE}&continue={token}")
+            yield page
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return
+
+    async def _watch(self, path: str, query: str, version: str) -> AsyncIterator[Change]:
+        """Events after `version`, until the API server has forgotten where we are."""
         while True:
             url = f"{path}?{query}&watch=1&allowWatchBookmarks=true&resourceVersion={version}"
             timeout = httpx2.Timeout(10.0, read=None)
@@ -110,26 +129,15 @@ class Kube:
                     item = event["object"]
                     version = item["metadata"]["resourceVersion"]
                     if event["type"] != "BOOKMARK":
-                        _remember(known, event["type"], item)
                         yield Change(event["type"], item)
 
 
-def _remember(known: dict[str, Object], kind: str, item: Object) -> None:
-    if kind == "DELETED":
-        known.pop(item["metadata"]["uid"], None)
-    else:
-        known[item["metadata"]["uid"]] = item
-
-
-async def _differences(known: dict[str, Object], listed: Object) -> AsyncIterator[Change]:
-    """What a fresh list says against what was known; `known` is brought up to date."""
-    items = {item["metadata"]["uid"]: item for item in listed["items"]}
-    for uid in [uid for uid in known if uid not in items]:
-        yield Change("DELETED", known.pop(uid))
-    for uid, item in items.items():
-        known[uid] = item
-        yield Change("ADDED", item)
-    yield Change("SYNCED", {})
+def _remember(known: dict[str, Object], item: Object) -> str:
+    """Note that an object exists, and return its uid."""
+    meta = item["metadata"]
+    stub = {key: meta[key] for key in ("uid", "name", "namespace") if key in meta}
+    known[meta["uid"]] = {"metadata": stub}
+    return str(meta["uid"])
 
 
 def _error(code: int, content: bytes) -> KubeError:
