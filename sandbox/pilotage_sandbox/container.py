@@ -84,7 +84,7 @@ class Container:
         host, port = self.server
         env = {"PATH": _PATH, "HOSTNAME": self.report.pod["metadata"]["name"], "HOME": "/"}
         env |= {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}
-        env |= podspec.environment(self.report.pod, self.spec, await self.files.sources(self.spec))
+        env |= podspec.environment(self.report.as_shown(), self.spec, await self.files.sources(self.spec))
         words = [*(self.spec.get("command") or [BINARY]), *self.spec.get("args", [])]
         command = _CRASH if self.behaviour.crash else [podspec.expand(word, env) for word in words]
         return await asyncio.create_subprocess_exec(

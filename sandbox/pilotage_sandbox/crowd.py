@@ -8,7 +8,6 @@ stream and stays away.
 
 import asyncio
 import contextlib
-import logging
 import random
 import time
 from dataclasses import dataclass, field
@@ -20,8 +19,6 @@ from pilotage_sandbox.adsclient import AdsClient
 from pilotage_sandbox.context import Context, Services
 from pilotage_sandbox.kube import Change, Kube
 from pilotage_sandbox.proxynode import Proxy, proxy_of
-
-log = logging.getLogger(__name__)
 
 MOST = 1000  # streams; pods beyond stay unconnected, and the status says so
 
@@ -66,6 +63,7 @@ class Crowd:
 
     def __init__(self, services: Services):
         self._services, self._members = services, dict[str, _Member]()
+        self._trouble = ""  # how a stream ended last
         self._turns: dict[str, float] = {}  # istiod -> when its next stream may begin, monotonic seconds
 
     def see(self, change: Change, tasks: asyncio.TaskGroup) -> None:
@@ -88,7 +86,8 @@ class Crowd:
         connected = sum(member.connected for member in self._members.values())
         beyond = len(self._members) - MOST
         more = f", {beyond} more than the {MOST} that are connected" if beyond > 0 else ""
-        return f"{connected} of {len(self._members)} proxies connected{more}"
+        why = f"; last ended stream: {self._trouble}" if self._trouble and connected < len(self._members) else ""
+        return f"{connected} of {len(self._members)} proxies connected{more}{why}"
 
     def _leave(self, uid: str, tasks: asyncio.TaskGroup) -> None:
         member = self._members.pop(uid)
@@ -139,8 +138,10 @@ class Crowd:
             async with grpc.aio.insecure_channel(f"{target[0]}:{target[1]}", options=_OPTIONS) as channel:
                 call = ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel).StreamAggregatedResources()
                 await _converse(call, client, member)
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError) as error:
-            log.info("%s: stream to %s ended: %s", proxy.node_id, target[0], error)
+        except grpc.aio.AioRpcError as error:
+            self._trouble = f"{error.code().name} {error.details()}"
+        except (grpc.aio.UsageError, asyncio.InvalidStateError) as error:  # written to after its end
+            self._trouble = str(error)
         finally:
             member.connected = False
 

@@ -38,6 +38,10 @@ class PodReport:
         self.view, self.place = view, place or self.place
         self._news.set()
 
+    def as_shown(self) -> Object:
+        """The pod with the status that is shown now, whether or not it has been sent."""
+        return {**self.pod, "status": pod_status(self.pod, self.view, self.place, time.time())}
+
     async def run(self) -> None:
         """Send what is shown, for ever."""
         while True:
@@ -54,8 +58,7 @@ class PodReport:
 
     async def send(self) -> None:
         """Write the status once; raises KubeError or httpx2.TransportError."""
-        status = pod_status(self.pod, self.view, self.place, time.time())
-        body = {"metadata": {"uid": self.pod["metadata"]["uid"]}, "status": status}
+        body = {"metadata": {"uid": self.pod["metadata"]["uid"]}, "status": self.as_shown()["status"]}
         answer = await self._kube.request("PATCH", f"{self._path}/status", body, MERGE)
         self.pod["status"] = answer["status"]
 
