@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pilotage.decide.health import check, stuck
-from pilotage.decide.revision_health import RevisionHealth, health
+from pilotage.decide.health import check
+from pilotage.decide.revision_health import RevisionHealth, health, stuck
 from pilotage.domain.cluster import Container, Pod
 from pilotage.domain.istio import ControlPlane, Proxy
 from pilotage.domain.mesh import ProfileName

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pilotage.decide.freeing import relabel
 from pilotage.decide.labels import injection_label_conflicts, unknown_revision_labels
 from pilotage.decide.overlap import overlap_findings, webhook_findings
-from pilotage.decide.revision_health import is_ready, proxies_of, proxy_name, seen_by_istiod, unknown_of
+from pilotage.decide.revision_health import is_ready, proxies_of, proxy_name, seen_by_istiod, stuck, unknown_of
 from pilotage.decide.selectors import revisions, tags
 from pilotage.decide.support import support_findings
-from pilotage.domain.cluster import Container, Pod
+from pilotage.domain.cluster import Pod
 from pilotage.domain.findings import Finding
 from pilotage.domain.names import DEFAULT_REVISION, DEFAULT_VALIDATOR
 from pilotage.domain.state import Snapshot
@@ -149,22 +149,6 @@ RULES: tuple[Callable[[Snapshot], Iterable[Finding]], ...] = (
     default_tag_name,
     support_findings,
 )
-
-
-def stuck(pod: Pod) -> str:
-    """Why a pod is not Ready, in the cluster's words: its own reason, or that of the first container that says one."""
-    both = (*pod.init_containers, *pod.containers)
-    waiting = next((each for each in both if each.reason), None) or next(
-        (each for each in both if not each.ready), None
-    )
-    return pod.reason or (_cause(waiting) if waiting else f"phase {pod.phase}")
-
-
-def _cause(container: Container) -> str:
-    if not container.reason:
-        return f"container {container.name} is not ready"
-    said = f": {container.message}" if container.message else ""
-    return f"container {container.name}: {container.reason}{said}"
 
 
 def _names(pods: list[Pod]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from pilotage.decide.selectors import revisions
-from pilotage.domain.cluster import Pod
+from pilotage.domain.cluster import Container, Pod
 from pilotage.domain.istio import IstiodReport, Proxy
 from pilotage.domain.state import Snapshot
 
@@ -105,3 +105,19 @@ def is_ready(pod: Pod) -> bool:
 def proxy_name(pod: Pod) -> str:
     """How istiod calls it."""
     return f"{pod.name}.{pod.namespace}"
+
+
+def stuck(pod: Pod) -> str:
+    """Why a pod is not Ready, in the cluster's words: its own reason, or that of the first container that says one."""
+    both = (*pod.init_containers, *pod.containers)
+    waiting = next((each for each in both if each.reason), None) or next(
+        (each for each in both if not each.ready), None
+    )
+    return pod.reason or (_cause(waiting) if waiting else f"phase {pod.phase}")
+
+
+def _cause(container: Container) -> str:
+    if not container.reason:
+        return f"container {container.name} is not ready"
+    said = f": {container.message}" if container.message else ""
+    return f"container {container.name}: {container.reason}{said}"
