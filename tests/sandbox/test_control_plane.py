@@ -19,9 +19,9 @@ pytestmark = pytest.mark.e2e
 NAME = f"cp{os.getpid()}"
 
 
-def command(*words: str) -> "subprocess.CompletedProcess[str]":
+def command(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     words = (sys.executable, "-m", "pilotage_sandbox.cli", *words)
-    return subprocess.run(words, capture_output=True, text=True, check=False)
+    return subprocess.run(words, capture_output=True, text=True, env=os.environ | environment, check=False)
 
 
 def processes(name: str) -> list[int]:
@@ -153,6 +153,28 @@ def test_an_interrupted_up_leaves_nothing(blow: signal.Signals) -> None:
     assert "Traceback" not in errors
     assert not processes(name)
     assert name not in command("list").stdout
+
+
+def test_a_component_that_cannot_start_is_named_with_its_last_words(tmp_path: Path) -> None:
+    broken = tmp_path / "etcd"
+    broken.write_text("#!/bin/sh\necho cannot open the disk\nexit 7\n")
+    broken.chmod(0o755)
+    name = f"{NAME}-broken"
+    done = command("up", "--name", name, PILOTAGE_ASSETS=str(tmp_path))
+    assert done.returncode == 1
+    assert "etcd ended with code 7" in done.stderr
+    assert "cannot open the disk" in done.stderr
+    assert not processes(name)
+    command("down", "--name", name)
+
+
+def test_without_the_right_to_make_network_namespaces_it_says_what_cannot_be_tried() -> None:
+    forbid = "echo 0 > /proc/sys/user/max_net_namespaces && exec "
+    up = f"{sys.executable} -m pilotage_sandbox.cli up --name {NAME}-bare"
+    words = ["unshare", "--map-root-user", "sh", "-c", forbid + up]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "no real istiod pods, no injection and no connected proxies" in done.stderr
 
 
 def _refused(result: Any) -> str:
