@@ -100,27 +100,32 @@ def commands(text: str) -> Iterator[str]:
 
 
 def unknown(line: str) -> str:
-    """What of the command does not exist, "" if all does."""
-    words = shlex.split(line)[1:]
+    """What of the command does not exist, "" if all does. Values in capitals stand for anything."""
     command: click.Command = cli
     context = click.Context(cli, info_name="pilotage")
-    options = _flags(cli, context)
-    for at, word in enumerate(words):
+    options = _options(command, context)
+    words = iter(shlex.split(line)[1:])
+    for word in words:
         if word.startswith("-"):
             flag = word.split("=")[0]
             if flag not in options:
                 return f"no option {flag} of {command.name}"
-        elif isinstance(command, click.Group) and not (at and words[at - 1].startswith("-")):
+            if "=" not in word and not options[flag].is_flag:
+                next(words, None)
+        elif isinstance(command, click.Group):
             found = command.get_command(context, word)
             if found is None:
                 return f"no verb {word}"
             command, context = found, click.Context(found, info_name=word, parent=context)
-            options |= _flags(command, context)
+            options |= _options(command, context)
+        elif not any(isinstance(param, click.Argument) for param in command.params):
+            return f"{command.name} takes no {word}"
     return ""
 
 
-def _flags(command: click.Command, context: click.Context) -> set[str]:
-    return {flag for param in command.get_params(context) for flag in (*param.opts, *param.secondary_opts)}
+def _options(command: click.Command, context: click.Context) -> dict[str, click.Option]:
+    found = [param for param in command.get_params(context) if isinstance(param, click.Option)]
+    return {flag: option for option in found for flag in (*option.opts, *option.secondary_opts)}
 
 
 def test_every_verb_of_the_makefile_is_explained_by_make_help() -> None:
