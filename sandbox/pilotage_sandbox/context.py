@@ -24,7 +24,7 @@ conditions, containerStatuses) and, after the process has ended, deletes the pod
 Port-forward and logs of a real pod: kwok serves them from two of its own resources, read live from the API server
 (`kwok.x-k8s.io/v1alpha1`, CRDs installed by the supervisor), with the same name and namespace as the pod:
 
-    kind: PortForward   spec: {forwards: [{ports: [15014], target: {port: 15014, address: <pod IP>}}, ...]}
+    kind: PortForward   spec: {forwards: [{ports: [15014], command: [<speaks for the port on stdin and stdout>]}, ...]}
     kind: Logs          spec: {logs: [{containers: [discovery], logsFile: <absolute path>, follow: true}]}
 
 kwok reads log files in the CRI format, one line each: `2006-01-02T15:04:05.000000000Z stdout F the message`.
