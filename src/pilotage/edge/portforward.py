@@ -29,6 +29,8 @@ def get(transport: Transport, pod: str, port: int, path: str) -> bytes:
         stream = _Data(_open(transport, f"{pod}/portforward?ports={port}"), transport.peer.deadline)
         with stream:
             return _exchange(stream, path, what)
+    except http.client.HTTPException as error:  # first, for some are connection errors as well
+        raise Retry(f"{what}: the answer broke off ({type(error).__name__})") from None
     except websocket.WebSocketBadStatusException as refusal:
         status = parse_status(bytes(refusal.resp_body or b""))
         raise answered(Answer(f"port-forward to {what}", refusal.status_code, status, 1.0)) from None
@@ -36,8 +38,6 @@ def get(transport: Transport, pod: str, port: int, path: str) -> bytes:
         raise Retry(f"{what}: no answer within {transport.peer.deadline:g} s") from None
     except (websocket.WebSocketException, OSError) as error:
         raise broken(error, transport.peer) from None
-    except http.client.HTTPException as error:
-        raise Retry(f"{what}: the answer broke off ({type(error).__name__})") from None
 
 
 def _open(transport: Transport, path: str) -> websocket.WebSocket:
@@ -107,12 +107,12 @@ class _Data(io.RawIOBase):
         """The next piece of data, None at the end. Raises Retry with what the kubelet says on the error channel."""
         self._messages.settimeout(max(self._ends - time.monotonic(), 0.01))
         try:
-            message: bytes = self._messages.recv_data()[1]
+            opcode, message = self._messages.recv_data()
         except websocket.WebSocketConnectionClosedException:
             return None
-        channel, data = message[:1], message[1:]
-        if not channel:  # the closing frame
+        if opcode == websocket.ABNF.OPCODE_CLOSE:
             return None
+        channel, data = bytes(message[:1]), bytes(message[1:])
         if channel not in self._greeted:
             self._greeted.add(channel)
             return b""

@@ -1,6 +1,5 @@
 """Is there an HTTP proxy on the way to the API server? Used by `transport` and `portforward`."""
 
-import ipaddress
 import os
 from urllib.parse import urlsplit
 
@@ -39,6 +38,8 @@ def _excluded(host: str) -> bool:
 def _matches(host: str, entry: str) -> bool:
     if entry == "*":
         return True
+    import ipaddress
+
     try:
         return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
     except ValueError:

@@ -4,7 +4,6 @@ import base64
 import binascii
 import os
 import ssl
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +68,8 @@ def _briefly_a_file(content: bytes) -> Iterator[str]:
         descriptor = os.memfd_create("client", os.MFD_CLOEXEC)
         path = f"/proc/self/fd/{descriptor}"
     else:
+        import tempfile  # half as slow to import as all of this file
+
         descriptor, path = tempfile.mkstemp()
     try:
         with os.fdopen(descriptor, "wb") as file:

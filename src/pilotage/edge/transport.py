@@ -180,6 +180,8 @@ class Transport:
         options: dict[str, Any] = {"maxsize": _POOL}
         if self._tls is not None:
             options["ssl_context"] = self._tls
+            if cluster.insecure_skip_tls_verify:  # the user's own word; kubectl does not repeat it either
+                urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
             if cluster.tls_server_name:
                 options["server_hostname"] = cluster.tls_server_name
         proxy = proxy_for(cluster)

@@ -1,0 +1,130 @@
+"""Whom the client trusts, and what it shows of itself."""
+
+import base64
+import datetime
+import ipaddress
+import ssl
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from loopback_api import Api, Reply, serving
+
+from pilotage.domain.errors import Refused, Unreachable
+from pilotage.edge.kube import Kube
+
+DAY = datetime.timedelta(days=1)
+
+
+class Pair(NamedTuple):
+    certificate: Path
+    key: Path
+
+    @property
+    def data(self) -> tuple[str, str]:
+        return tuple(base64.b64encode(path.read_bytes()).decode() for path in self)  # type: ignore[return-value]
+
+
+def issue(folder: Path, name: str, *alternatives: x509.GeneralName) -> Pair:
+    """A certificate that vouches for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number(), now - DAY, now + DAY)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pair = Pair(folder / f"{name}.crt", folder / f"{name}.key")
+    pair.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, plain)
+    pair.key.write_bytes(private)
+    return pair
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Pair:
+    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    return issue(tmp_path, "server", loopback, x509.DNSName("api.example"))
+
+
+def speaking(server: Pair, client: Pair | None = None) -> ssl.SSLContext:
+    """TLS that asks for `client` where there is one."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*server)
+    if client is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(client.certificate)
+    return context
+
+
+def version(api: Api, folder: Path, cluster: str, user: str = "") -> str:
+    return str(Kube.connect(api.kubeconfig(folder, cluster, user)).version())
+
+
+def answer(_: object) -> Reply:
+    return Reply({"gitVersion": "v1.2.3"})
+
+
+@pytest.mark.parametrize(
+    "cluster",
+    [
+        "certificate-authority: server.crt",
+        "certificate-authority-data: {data}",
+        "certificate-authority: server.crt, tls-server-name: api.example",
+        "insecure-skip-tls-verify: true",
+    ],
+)
+def test_the_cluster_is_trusted_as_the_kubeconfig_says(tmp_path: Path, server: Pair, cluster: str) -> None:
+    with serving(answer, speaking(server)) as api:
+        assert version(api, tmp_path, cluster.format(data=server.data[0])) == "1.2.3"
+
+
+@pytest.mark.parametrize(
+    ("cluster", "words"),
+    [
+        ("", "TLS failed: .*certificate-authority"),
+        ("certificate-authority: other.crt", "TLS failed"),
+        ("certificate-authority: server.crt, tls-server-name: other.example", "TLS failed: hostname mismatch"),
+    ],
+)
+def test_a_cluster_that_cannot_be_trusted_is_not_talked_to(
+    tmp_path: Path, server: Pair, cluster: str, words: str
+) -> None:
+    issue(tmp_path, "other")
+    with serving(answer, speaking(server)) as api, pytest.raises(Unreachable, match=words):
+        version(api, tmp_path, cluster)
+
+
+@pytest.mark.parametrize("as_data", [True, False])
+def test_a_client_certificate_is_shown(tmp_path: Path, server: Pair, as_data: bool) -> None:
+    client = issue(tmp_path, "client")
+    data = "client-certificate-data: {}, client-key-data: {}".format(*client.data)
+    user = data if as_data else "client-certificate: client.crt, client-key: client.key"
+    with serving(answer, speaking(server, client)) as api:
+        assert version(api, tmp_path, "certificate-authority: server.crt", user) == "1.2.3"
+
+
+def test_a_key_that_does_not_fit_its_certificate_is_refused(tmp_path: Path, server: Pair) -> None:
+    issue(tmp_path, "client")
+    user = "client-certificate: client.crt, client-key: server.key"
+    with serving(answer, speaking(server)) as api, pytest.raises(Refused, match="cannot be used"):
+        version(api, tmp_path, "certificate-authority: server.crt", user)
+
+
+def test_no_key_is_left_on_disk(tmp_path: Path, server: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the system has no anonymous memory files."""
+    monkeypatch.delattr("os.memfd_create", raising=False)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    data = "client-certificate-data: {}, client-key-data: {}".format(*issue(tmp_path, "client").data)
+    with serving(answer, speaking(server)) as api:
+        assert version(api, tmp_path, "certificate-authority: server.crt", data) == "1.2.3"
+    assert list(scratch.iterdir()) == []
