@@ -41,6 +41,16 @@ def sick(name: str, **more: Any) -> Pod:
             world(revision(REV)),
         ),
         ("ValidatorNotFailClosed", world(istiod()[:-1], report(REV)), world(revision(REV))),
+        (
+            "ValidatorNotFailClosed",
+            world(istiod()[:-1], report(REV)),
+            world(istiod()[:-1], report(REV), unknown={"validators": "forbidden"}),
+        ),
+        (
+            "WebhookDangling",
+            world(injector(REV)),
+            world(injector(REV), unknown={"services": "not looked at"}),
+        ),
         ("RootsDiffer", world(roots={"a": "x", "b": "y"}), world(roots={"a": "x", "b": "x"})),
         ("HealthUnknown", world(istiod(), report(REV, error="timed out")), world(revision(REV))),
         ("HealthUnknown", world(istiod()), world(istiod(0), report(REV, error="refused"))),

@@ -128,7 +128,7 @@ def webhook_findings(snapshot: Snapshot) -> tuple[Finding, ...]:
 def _webhook_findings(snapshot: Snapshot, config: WebhookConfig) -> Iterator[Finding]:
     live = [hook for hook in config.webhooks if not deactivated(hook)]
     missing = sorted({hook.service for hook in live if hook.service and hook.service not in snapshot.services})
-    if missing:
+    if missing and "services" not in snapshot.unknown:
         dead = ", ".join(f"{namespace}/{name}" for namespace, name in missing)
         fails = any(hook.failure_policy == "Fail" for hook in live)
         effect = "every request it matches fails" if fails else "it does nothing"
