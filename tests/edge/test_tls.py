@@ -12,9 +12,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from loopback_api import Api, Reply, serving
+from loopback_api import Api, Asked, Reply, serving
 
 from pilotage.domain.errors import Refused, Unreachable
+from pilotage.edge import kubeconfig
 from pilotage.edge.kube import Kube
 
 DAY = datetime.timedelta(days=1)
@@ -70,6 +71,10 @@ def version(api: Api, folder: Path, cluster: str, user: str = "") -> str:
 
 def answer(_: object) -> Reply:
     return Reply({"gitVersion": "v1.2.3"})
+
+
+def echo(asked: Asked) -> Reply:
+    return Reply({"status": {"userInfo": {"username": asked.headers["Authorization"]}}})
 
 
 @pytest.mark.parametrize(
@@ -128,3 +133,21 @@ def test_no_key_is_left_on_disk(tmp_path: Path, server: Pair, monkeypatch: pytes
     with serving(answer, speaking(server)) as api:
         assert version(api, tmp_path, "certificate-authority: server.crt", data) == "1.2.3"
     assert list(scratch.iterdir()) == []
+
+
+def test_inside_a_pod_its_service_account_is_enough(
+    tmp_path: Path, server: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = tmp_path / "account"
+    account.mkdir()
+    (account / "token").write_text("of-the-pod")
+    (account / "namespace").write_text("mesh")
+    (account / "ca.crt").write_bytes(server.certificate.read_bytes())
+    monkeypatch.setattr(kubeconfig, "_ACCOUNT", account)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    with serving(echo, speaking(server)) as api:
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+        monkeypatch.setenv("KUBERNETES_SERVICE_PORT", api.address.rpartition(":")[2])
+        kube = Kube.connect()
+        assert (kube.whoami(), kube.namespace, kube.context_name) == ("Bearer of-the-pod", "mesh", "")

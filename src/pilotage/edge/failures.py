@@ -105,7 +105,7 @@ def _forbidden(answer: Answer) -> MeshError:
         return Denied(_text(answer))
     kind = ".".join(part for part in (found["resource"], found["group"]) if part)
     place = f" in namespace {found['namespace']}" if found["namespace"] else " in the whole cluster"
-    option = f" -n {found['namespace']}" if found["namespace"] else ""
+    option = f" -n {found['namespace']}" if found["namespace"] else " --all-namespaces"
     return Denied(
         f"{found['user']} may not {found['verb']} {kind}{place}",
         fix=f"ask for that permission; `kubectl auth can-i {found['verb']} {kind}{option}` tells when it is there",
