@@ -6,7 +6,6 @@ from pilotage.decide.selectors import (
     asked_name,
     injecting,
     matches,
-    parse_selector,
     revision_of_name,
     selected_revision,
 )
@@ -126,26 +125,3 @@ def test_the_builders_make_the_world_they_say() -> None:
     here = world(revision("asm-1-30"), deployment("shop", "web", on="asm-1-30", pods=2))
     assert [pod.revision for pod in here.pods] == ["asm-1-30", "asm-1-30"]
     assert {proxy.name for proxy in here.istiods[0].proxies} == {"web-1.shop", "web-2.shop"}
-
-
-@pytest.mark.parametrize(
-    ("text", "labels", "expected"),
-    [
-        ("app=web", {"app": "web"}, True),
-        ("app==web", {"app": "db"}, False),
-        ("app!=web", {}, True),
-        ("team in (a, b),app", {"team": "b", "app": ""}, True),
-        ("team notin (a,b)", {"team": "b"}, False),
-        ("!old", {"old": "x"}, False),
-        ("istio.io/rev=prod-stable", {REV: "prod-stable"}, True),
-        ("env", {}, False),
-    ],
-)
-def test_a_selector_reads_as_kubectls(text: str, labels: dict[str, str], expected: bool) -> None:
-    assert matches(parse_selector(text), labels) is expected
-
-
-@pytest.mark.parametrize("text", ["", "=x", "a b", "a in b", "a=b=c", "a,,b"])
-def test_what_is_no_selector_is_said(text: str) -> None:
-    with pytest.raises(ValueError, match="not a label selector"):
-        parse_selector(text)

@@ -50,6 +50,10 @@ def test_live_pods_hold_the_revision_whose_proxy_they_have(sentence: str, thing:
 def test_a_pod_that_is_being_deleted_holds_while_its_proxy_is_connected() -> None:
     leaving = pod("shop", "a", on=OLD, deleting=True)
     assert held(leaving) == [("Pod", "a")]
+    here = world(*TWO, leaving, namespace("shop", rev=NEW))
+    assert [(finding.code, finding.fix) for finding in in_use_findings(here, OLD, NEW)] == [
+        ("ProxyLeaving", "wait: kubectl get pods -n shop")
+    ]
     silent = world(revision(NEW), _istiod(OLD), report(OLD, only=True), leaving)
     assert not usage(silent, OLD).in_use
 

@@ -20,7 +20,10 @@ GATEWAY_API = "gateway.networking.k8s.io"
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """One thing that holds a revision. `group` names what it is listed under; `fix` is the command that frees it."""
+    """One thing that holds a revision. `group` names what it is listed under; `fix` is the command that frees it.
+
+    One that is `leaving` holds it too, but goes by itself.
+    """
 
     kind: str
     namespace: str
@@ -28,6 +31,7 @@ class Holder(msgspec.Struct, frozen=True):
     why: str
     fix: str
     group: str = ""
+    leaving: bool = False
 
 
 def pod_holders(snapshot: Snapshot, revision: str, survivor: str) -> Iterator[Holder]:
@@ -45,17 +49,18 @@ def pod_holders(snapshot: Snapshot, revision: str, survivor: str) -> Iterator[Ho
         key = (kind, pod.namespace, owner or pod.name)
         if key not in fixes or kind not in ("Deployment", "StatefulSet", "DaemonSet"):
             fixes[key] = free_pod(snapshot, revision, survivor, (key, pod.name, templates.get(key, pod.labels)))
-        why = f"its proxy is of {revision}" + (", and still connected while it is deleted" if pod.deleting else "")
         group = f"pods of {kind} {owner}" if kind != "Pod" else "pods without a workload"
-        yield Holder("Pod", pod.namespace, pod.name, why, fixes[key], group)
+        why = f"its proxy is of {revision}" + (", still connected while the pod is deleted" if pod.deleting else "")
+        fix = f"wait: kubectl get pods -n {pod.namespace}" if pod.deleting else fixes[key]
+        yield Holder("Pod", pod.namespace, pod.name, why, fix, group, pod.deleting)
 
 
 def proxy_holders(snapshot: Snapshot, revision: str) -> Iterator[Holder]:
     """Proxies that istiods of the revision serve but that are no pods of it here: VMs, remote clusters, odd pods."""
-    pods = {f"{pod.name}.{pod.namespace}": pod for pod in snapshot.pods if not pod.finished}
+    pods = {f"{pod.name}.{pod.namespace}": pod for pod in snapshot.pods}
     for name in sorted(_connected(snapshot, revision)):
         pod = pods.get(name)
-        if pod and (pod.revision == revision or _installed(snapshot, pod)):
+        if pod and (pod.finished or pod.revision == revision or _installed(snapshot, pod)):
             continue
         here = "a pod that another revision injected" if pod else "no pod of this cluster: a VM or another cluster"
         workload, _, namespace = name.rpartition(".")

@@ -1,6 +1,5 @@
 """Which revision would inject a pod: label selectors as Kubernetes has them. Called by every rule about injection."""
 
-import re
 from collections.abc import Mapping
 
 from pilotage.domain.istio import Requirement, Selector, Webhook, WebhookConfig
@@ -15,10 +14,6 @@ from pilotage.domain.names import (
 from pilotage.domain.state import Snapshot
 
 Labels = Mapping[str, str]
-_COMMA = re.compile(r",(?![^(]*\))")
-_KEY = r"[A-Za-z0-9][-A-Za-z0-9_./]*"
-_VALUE = r"[-A-Za-z0-9_.]*"
-_REQUIREMENT = re.compile(rf"!({_KEY})|({_KEY})(?:\s+(in|notin)\s+\(([^()]+)\)|\s*(==|=|!=)\s*({_VALUE}))?")
 
 
 def matches(selector: Selector, labels: Labels) -> bool:
@@ -38,26 +33,6 @@ def _holds(requirement: Requirement, labels: Labels) -> bool:
         case "DoesNotExist":
             return value is None
     return False
-
-
-def parse_selector(text: str) -> Selector:
-    """`app=web,tier!=db,team in (a,b),env,!old`, as kubectl takes it. Raises ValueError for anything else."""
-    return Selector(tuple(_requirement(part.strip()) for part in _COMMA.split(text)))
-
-
-def _requirement(text: str) -> Requirement:
-    found = _REQUIREMENT.fullmatch(text)
-    if found is None:
-        raise ValueError(f"not a label selector: {text!r}")
-    absent, key, among, several, unequal, value = found.groups()
-    if absent:
-        return Requirement(absent, "DoesNotExist")
-    if among:
-        values = tuple(each.strip() for each in several.split(","))
-        return Requirement(key, "In" if among == "in" else "NotIn", values)
-    if value is None:
-        return Requirement(key, "Exists")
-    return Requirement(key, "NotIn" if unequal == "!=" else "In", (value,))
 
 
 def injecting(

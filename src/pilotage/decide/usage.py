@@ -70,7 +70,10 @@ def idle_tags(snapshot: Snapshot, revision: str) -> tuple[str, ...]:
 
 
 def in_use_findings(snapshot: Snapshot, revision: str, survivor: str) -> Iterator[Finding]:
-    """`RevisionInUse`, one for each group of holders that the same command frees, and one for each thing unknown."""
+    """`RevisionInUse`, one for each group of holders and reason, and one for each thing unknown.
+
+    `ProxyLeaving` for pods that are being deleted: no verb refuses for them, but a removal waits until they are gone.
+    """
     found = usage(snapshot, revision, survivor)
     yield from _grouped("RevisionInUse", revision, found.holders)
     for reason in found.unknown:
@@ -112,4 +115,5 @@ def _grouped(code: str, revision: str, holders: tuple[Holder, ...]) -> Iterator[
         where = f" in namespace {namespace}" if namespace else ""
         fixes = tuple(dict.fromkeys(holder.fix for holder in members))
         rest = f" (and {len(fixes) - _SHOWN} more)" if len(fixes) > _SHOWN else ""
-        yield Finding(code, f"{group}{where}: {names}{more}: {why}", revision, "; ".join(fixes[:_SHOWN]) + rest)
+        which = "ProxyLeaving" if members[0].leaving else code
+        yield Finding(which, f"{group}{where}: {names}{more}: {why}", revision, "; ".join(fixes[:_SHOWN]) + rest)

@@ -121,6 +121,7 @@ _ROWS = (
     Rule("WebhookDangling", _E, _NONE, "istio#36905", "A webhook points at a Service that does not exist"),
     # What holds a revision
     Rule("RevisionInUse", _E, _REMOVE, "product: in use", "Something still depends on the revision"),
+    Rule("ProxyLeaving", _W, _NONE, "product: in use", "A pod that is being deleted is still connected"),
     Rule("RemovalBlocked", _W, _NONE, "design: guards live in the plan", "A removal waits until nothing depends on it"),
     Rule("RemovalForced", _W, _NONE, "design: force is recorded", "A removal was forced past its guard"),
     Rule("ProxiesExist", _E, frozenset({Verb.DISABLE}), "never strand a proxy", "Proxies still run"),
