@@ -19,7 +19,7 @@ from pilotage.faces.render.findings import by_weight
 def judged(session: Session) -> tuple[Snapshot, list[Finding]]:
     """A Snapshot that knows whether an operator runs, and the findings of all rules, errors first."""
     snapshot = msgspec.structs.replace(session.snapshot(), operator=_operator(session))
-    return snapshot, by_weight((*check(snapshot), *_no_operator(snapshot)))
+    return snapshot, by_weight((*check(snapshot), *_no_operator(snapshot), *_blind(snapshot)))
 
 
 def _operator(session: Session) -> bool:
@@ -36,3 +36,10 @@ def _no_operator(snapshot: Snapshot) -> Iterator[Finding]:
     if snapshot.mesh is not None and not snapshot.operator:
         message = "no operator runs here: nothing is mended, and no edit of the resource is acted upon, between verbs"
         yield Finding("NoOperator", message, fix="pilotage operator")
+
+
+def _blind(snapshot: Snapshot) -> Iterator[Finding]:
+    """What may not be read is not healthy: the rules about it have said nothing."""
+    if snapshot.unknown:
+        facts, why = ", ".join(snapshot.unknown), next(iter(snapshot.unknown.values()))
+        yield Finding("HealthUnknown", f"cannot read {facts}: {why}", fix="kubectl auth can-i --list")

@@ -5,6 +5,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -31,8 +32,11 @@ class Failure(NamedTuple):
 
 def run(cli: click.Command, argv: Sequence[str]) -> int:
     """Parse, run, print; the exit code. Raises nothing."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # Python's warnings are for developers
+    program = _program(argv[0])
     try:
-        code = _invoke(cli, _program(argv[0]), list(argv[1:]))
+        code = _invoke(cli, program, list(argv[1:]))
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -42,18 +46,18 @@ def run(cli: click.Command, argv: Sequence[str]) -> int:
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001, the last place before a traceback
         if os.environ.get(TRACEBACK):
             raise
-        return _say(failure(error), _json_wanted(argv))
+        return _say(failure(error, program), _json_wanted(argv))
 
 
-def failure(error: BaseException) -> Failure:
+def failure(error: BaseException, program: str) -> Failure:
     """The table from error to exit code and words."""
     match error:
         case KeyboardInterrupt():
             return Failure(130, "Interrupted", "interrupted")
         case click.ClickException():
             context = getattr(error, "ctx", None)
-            fix = f"{context.command_path} --help" if context else ""
-            return Failure(2, "Usage", " ".join(error.format_message().split()), fix)
+            path = context.command_path if context else program  # the parser knows no context
+            return Failure(2, "Usage", " ".join(error.format_message().split()), f"{path} --help")
         case Refused():
             return Failure(3, type(error).__name__, str(error), error.fix, error.findings)
         case NoCluster():
@@ -110,7 +114,7 @@ def _print(what: Failure) -> None:
         click.echo(line, err=True)
     line = f"Error: {what.message}"
     if what.fix:
-        line = f"{line.rstrip('.')}. Next: {what.fix}"
+        line = f"{line.rstrip('.')}{'' if line.endswith('?') else '.'} Next: {what.fix}"
     click.echo(line, err=True)
     for finding in same:
         click.echo(f"Docs: {finding.page}", err=True)

@@ -8,6 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from pilotage.domain.errors import Denied, Refused
+
 if TYPE_CHECKING:
     from pilotage.domain.catalog import Catalog
     from pilotage.domain.mesh import ServiceMesh
@@ -28,6 +32,7 @@ class Session:
         self.request_timeout: float | None = None
         self.today: date | None = None
         self.catalog_file: str | None = None
+        self.unknown: dict[str, str] = {}  # what observe was not asked for and could not be read either -> why
 
     @property
     def now(self) -> datetime:
@@ -54,9 +59,14 @@ class Session:
 
     @cached_property
     def mesh(self) -> "ServiceMesh | None":
+        """None where none is there, or where it may not be read: looking at a mesh needs no right to see ours."""
         from pilotage.edge.mesh import read_mesh
 
-        return read_mesh(self.kube)
+        try:
+            return read_mesh(self.kube)
+        except Denied as denied:
+            self.unknown["mesh"] = str(denied)
+            return None
 
     @cached_property
     def profile(self) -> "Profile":
@@ -67,7 +77,14 @@ class Session:
         return profile_for(self.kube, mesh, self.istio_namespace)
 
     def snapshot(self, parts: frozenset[str] | None = None) -> "Snapshot":
-        """The cluster now, as far as `parts` say (fields of Snapshot); all of it by default."""
+        """The cluster now, as far as `parts` say (fields of Snapshot): Refused if one of them may not be read.
+
+        Without `parts` all of it, as far as it may be read: the rest is in `unknown`.
+        """
         from pilotage.edge.observe import observe
 
-        return observe(self.kube, self.profile, self.catalog, self.now, parts=parts, mesh=self.mesh)
+        seen = observe(self.kube, self.profile, self.catalog, self.now, parts=parts, mesh=self.mesh)
+        blind = [part for part in sorted(parts or ()) if part in seen.unknown]
+        if blind:
+            raise Refused(f"cannot read {blind[0]}: {seen.unknown[blind[0]]}", fix="kubectl auth can-i --list")
+        return replace(seen, unknown=seen.unknown | self.unknown)

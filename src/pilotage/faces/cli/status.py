@@ -21,6 +21,8 @@ def status(session: Session, output: str) -> None:
 
 def next_step(snapshot: Snapshot) -> str:
     """One line: what a user would do now."""
+    if "control_planes" in snapshot.unknown:
+        return "ask for the right to read Deployments, then: pilotage status"
     revisions = installed_revisions(snapshot)
     if not revisions:
         return "pilotage check" if snapshot.control_planes else "pilotage enable"

@@ -20,6 +20,7 @@ from pilotage.faces.render.findings import text
 from pilotage.faces.render.table import table
 
 _PARTS = frozenset({"namespaces", "injectors", "validators", "services", "revision_services", "control_planes"})
+_LISTED = frozenset({"namespaces", "injectors", "revision_services"})
 _CREATED = (
     'Revision tag "{tag}" created, referencing control plane revision "{revision}". To enable injection using this\n'
     "revision tag, use 'kubectl label namespace <NAMESPACE> istio.io/rev={tag}'"
@@ -95,7 +96,7 @@ def generate(session: Session, names: tuple[str, ...], **flags: Any) -> None:
 @output
 def list_(session: Session, output: str) -> None:
     """List revision tags, the revisions they point at, and the namespaces that name them."""
-    rows = tags.list_tags(session.snapshot(_PARTS - {"validators", "services"}))
+    rows = tags.list_tags(session.snapshot(_LISTED))
     emit(output, rows, lambda: _lines(rows))
 
 

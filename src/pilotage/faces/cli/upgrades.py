@@ -1,4 +1,4 @@
-"""`get-revisions` and `get-upgrades`: what the catalog knows, and what this cluster may move to. Columns as `az aks mesh`."""
+"""`get-revisions` and `get-upgrades`: what there is, and what this cluster may move to. Columns as in `az aks mesh`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +25,7 @@ _NONE = "None available"
 @command()
 @output
 def get_revisions(session: Session, output: str) -> None:
-    """List the supported revisions of the catalog, and what each may be upgraded to. Asks the cluster for names only."""
+    """List the catalog's supported revisions, and what each may be upgraded to. Asks the cluster for names only."""
     rows = eligibility.get_revisions(Support(session.catalog, _names(session), Version(1, 0), session.now.date()))
     emit(output, {"meshRevisions": [_document(row) for row in rows]}, lambda: _lines(rows))
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from pilotage.domain.findings import Finding, Severity
+from pilotage.faces.render.table import counted
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _ORDER = list(Severity)
@@ -44,4 +45,4 @@ def count(findings: Iterable[Finding]) -> str:
     """`2 errors, 1 warning`; "" for none."""
     severities = [finding.severity for finding in findings]
     parts = [(severities.count(severity), str(severity).lower()) for severity in _ORDER]
-    return ", ".join(f"{number} {word}{'s' if number > 1 else ''}" for number, word in parts if number)
+    return ", ".join(counted(number, word) for number, word in parts if number)

@@ -55,11 +55,12 @@ class LabelStatus(msgspec.Struct):
 class Status(msgspec.Struct, rename="camel"):
     namespace: str
     kubernetes: str
-    managed: bool
+    managed: bool | None
     operator: bool
     revisions: list[RevisionStatus]
     labels: list[LabelStatus]
     findings: list[dict[str, str]]
+    unknown: dict[str, str]  # what may not be read -> why
     next: str
 
 
@@ -69,11 +70,12 @@ def status_of(snapshot: Snapshot, findings: Sequence[Finding], next_step: str) -
     return Status(
         snapshot.profile.namespace,
         str(snapshot.kubernetes),
-        snapshot.mesh is not None,
+        None if "mesh" in snapshot.unknown else snapshot.mesh is not None,
         snapshot.operator,
         [_revision(snapshot, plane, role, counts) for plane, role in zip(planes, _roles(planes), strict=True)],
         list(_labels(snapshot)),
         [document(finding) for finding in findings],
+        snapshot.unknown,
         next_step,
     )
 
@@ -115,10 +117,12 @@ def _labels(snapshot: Snapshot) -> Iterator[LabelStatus]:
 
 def lines(status: Status, findings: Sequence[Finding]) -> list[str]:
     """For people."""
-    owner = "by Pilotage" if status.managed else "by someone else"
-    head = f"Mesh in {status.namespace}, managed {owner}, on Kubernetes {status.kubernetes}"
     if not status.revisions:
-        return [f"No Istio control plane on Kubernetes {status.kubernetes}", *_tail(status, findings)]
+        cause = status.unknown.get("control_planes")
+        none = f"Control planes cannot be read: {cause}" if cause else "No Istio control plane"
+        return [f"{none} on Kubernetes {status.kubernetes}", *_tail(status, findings)]
+    owner = {None: "by whom is not known", True: "by Pilotage", False: "by someone else"}[status.managed]
+    head = f"Mesh in {status.namespace}, managed {owner}, on Kubernetes {status.kubernetes}"
     headers = ("REVISION", "ROLE", "VERSION", "SUPPORTED UNTIL", "ISTIOD", "PROXIES", "READY", "CONNECTED", "SYNCED")
     revisions = table((*headers, "REJECTING", "TAGS"), (_row(revision) for revision in status.revisions))
     notes = [note for revision in status.revisions for note in _notes(revision)]

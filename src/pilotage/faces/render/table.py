@@ -16,3 +16,8 @@ def ruled(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max([len(header) + 2, *(len(row[at]) for row in rows)]) for at, header in enumerate(headers)]
     lines = [headers, ["-" * width for width in widths], *rows]
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in lines]
+
+
+def counted(number: int, word: str) -> str:
+    """`1 pod`, `2 pods`, `no pod`."""
+    return f"{number or 'no'} {word}{'s' if number > 1 else ''}"

@@ -1,0 +1,98 @@
+"""`namespace move`: labels namespaces for a tag or a revision. By itself it changes no running pod."""
+
+import click
+
+from pilotage.decide.dataplane import Moves, move_namespaces
+from pilotage.decide.selectors import revision_of_name
+from pilotage.domain.actions import Patch
+from pilotage.domain.errors import Refused
+from pilotage.domain.findings import Finding
+from pilotage.domain.state import Snapshot
+from pilotage.edge.apply import apply
+from pilotage.edge.proof import injection_proof, selecting
+from pilotage.faces.cli.options import command, dry_run, output
+from pilotage.faces.cli.session import Session
+from pilotage.faces.render.emit import emit
+from pilotage.faces.render.findings import document
+
+_PARTS = frozenset({"namespaces", "injectors", "control_planes"})
+_HEALTH_UNKNOWN = "HealthUnknown"
+
+
+@command()
+@click.argument("names", nargs=-1, metavar="NAME…")
+@click.option("--to", "to", required=True, metavar="TAG|REVISION", help="What is to inject their new pods.")
+@click.option("-l", "--selector", metavar="LABELS", help="Namespaces with these labels, instead of names.")
+@click.option("--remove-injection-label", is_flag=True, help="Remove istio-injection, which would win over the label.")
+@dry_run
+@output
+def move(session: Session, names: tuple[str, ...], to: str, selector: str | None, **flags: bool | str) -> None:
+    """Label namespaces for a tag or a revision. Running pods stay as they are until they are restarted.
+
+    Injection by the target is proven with dry-run pods: once before, and in each namespace after its label is set; a
+    namespace where the proof fails gets its old label back.
+    """
+    if bool(names) == bool(selector):
+        raise click.UsageError("give either names or --selector")
+    chosen = names or _selected(session, selector or "")
+    snapshot = session.snapshot(_PARTS)
+    moves = move_namespaces(snapshot, chosen, to, bool(flags["remove_injection_label"]))
+    failed = _carry_out(session, snapshot, moves, to, dry_run=bool(flags["dry_run"])) if moves.actions else []
+    findings = (*moves.findings, *failed)
+    _report(str(flags["output"]), chosen, moves, findings, dry_run=bool(flags["dry_run"]))
+    if findings:
+        raise Refused(f"{len(findings)} of {len(chosen)} namespaces were left as they are", findings=findings)
+
+
+def _selected(session: Session, selector: str) -> tuple[str, ...]:
+    found = session.kube.list_metadata("v1", "Namespace", labels=selector)
+    if not found:
+        raise Refused(f"no namespace has labels {selector}", fix="kubectl get namespaces --show-labels")
+    return tuple(each["metadata"]["name"] for each in found)
+
+
+def _carry_out(session: Session, snapshot: Snapshot, moves: Moves, to: str, *, dry_run: bool) -> list[Finding]:
+    """Writes label by label. Returns why a namespace got its old label back. Raises Refused before the first write."""
+    revision = revision_of_name(snapshot, to) or to
+    ahead = injection_proof(session.kube, snapshot.profile.namespace, selecting(to), revision)
+    if ahead and ahead.code != _HEALTH_UNKNOWN:
+        raise Refused(f"{to} does not inject: {ahead.message}", fix="pilotage check", findings=(ahead,))
+    failed = []
+    for action in moves.actions:
+        apply(session.kube, action, dry_run=dry_run)
+        finding = None if dry_run else injection_proof(session.kube, action.ref.name, {}, revision)
+        if finding and finding.code != _HEALTH_UNKNOWN:
+            apply(session.kube, _back(snapshot, action))
+            failed.append(finding)
+    return failed
+
+
+def _back(snapshot: Snapshot, action: Patch) -> Patch:
+    """The labels as they were."""
+    before = next(space.labels for space in snapshot.namespaces if space.name == action.ref.name)
+    labels = {name: before.get(name) for name in action.body["metadata"]["labels"]}
+    return Patch(action.ref, {"metadata": {"labels": labels}}, "the new label was not proven")
+
+
+def _report(
+    output: str, chosen: tuple[str, ...], moves: Moves, findings: tuple[Finding, ...], *, dry_run: bool
+) -> None:
+    refused = {finding.subject.removeprefix("namespace ") for finding in findings}
+    moved = [action for action in moves.actions if action.ref.name not in refused]
+    names = {action.ref.name for action in moved}
+    unchanged = [name for name in dict.fromkeys(chosen) if name not in names | refused]
+    answer = {
+        "moved": [action.ref.name for action in moved],
+        "unchanged": unchanged,
+        "findings": [document(finding) for finding in findings],
+    }
+
+    def lines() -> list[str]:
+        would = "would: " if dry_run else ""
+        said = [
+            *(would + action.why for action in moved),
+            *(f"namespace {name} is there already" for name in unchanged),
+        ]
+        return [*said, *(["Nothing was written."] if dry_run else [])]
+
+    emit(output, answer, lines)

@@ -1,0 +1,105 @@
+"""`restart`: workloads get their new proxy, one by one or a few at a time, each waited for until its pods are Ready."""
+
+from typing import Any
+
+import click
+
+from pilotage.decide.dataplane import Key, Selection, restart_findings, to_restart
+from pilotage.domain.cluster import Workload
+from pilotage.domain.errors import Refused, TimedOut
+from pilotage.domain.findings import Finding
+from pilotage.faces.cli.options import command, dry_run, output, waiting
+from pilotage.faces.cli.restarts import PARTS, Outcome, Pace, Restarts
+from pilotage.faces.cli.session import Session
+from pilotage.faces.render.emit import emit
+from pilotage.faces.render.findings import document, text
+from pilotage.faces.render.progress import Progress
+from pilotage.faces.render.table import counted
+
+_KINDS = {
+    "Deployment": ("deployment", "deployments", "deploy"),
+    "StatefulSet": ("statefulset", "statefulsets", "sts"),
+    "DaemonSet": ("daemonset", "daemonsets", "ds"),
+    "Job": ("job", "jobs"),
+    "CronJob": ("cronjob", "cronjobs", "cj"),
+    "Pod": ("pod", "pods", "po"),
+}
+
+
+@command()
+@click.argument("names", nargs=-1, metavar="[KIND/NAME]…")
+@click.option("-n", "--namespace", metavar="NAMESPACE", help="Where the workloads are; all in it if none is named.")
+@click.option("--all", "everything", is_flag=True, help="All with a proxy: of the namespace, or of every namespace.")
+@click.option("--not-on", default="", metavar="REVISION", help="Only those with a proxy of another revision.")
+@click.option("--parallel", type=click.IntRange(min=1), default=1, show_default=True, help="How many at a time.")
+@dry_run
+@output
+@waiting("10m")
+def restart(session: Session, names: tuple[str, ...], namespace: str | None, **flags: Any) -> None:
+    """Restart workloads one by one onto the proxy that injection gives them now.
+
+    Each is waited for, --timeout long, until its pods are Ready with the new proxy; the first that gets stuck is named
+    with its cause, and no other is begun.
+    """
+    selection = _selection(session, names, namespace, flags)
+    snapshot = session.snapshot(PARTS)
+    workloads = to_restart(snapshot, selection)
+    findings = restart_findings(snapshot, selection)
+    if findings and (names or not workloads):
+        raise Refused(f"a restart would not do for {counted(len(findings), 'workload')}", findings=findings)
+    if flags["dry_run"] or not workloads:
+        return _report(flags["output"], Outcome((), (), workloads), findings, dry_run=flags["dry_run"])
+    pace = Pace(flags["parallel"], flags["timeout"], flags["wait"])
+    with Progress(f"restart of {counted(len(workloads), 'workload')}", flags["output"]) as progress:
+        outcome = Restarts(session, pace, progress).run(snapshot, workloads)
+    _report(flags["output"], outcome, findings)
+    if outcome.stuck:
+        stuck = "; ".join(f"{_named(each)} is stuck: {cause}" for each, cause in outcome.stuck)
+        first = outcome.stuck[0][0]
+        look = f"kubectl describe {first.kind.lower()}/{first.name} -n {first.namespace}"
+        raise TimedOut(f"{stuck}. Look at it with: {look}; the same command goes on")
+    return None
+
+
+def _selection(session: Session, names: tuple[str, ...], namespace: str | None, flags: dict[str, Any]) -> Selection:
+    """Raises UsageError unless exactly one way of choosing is used."""
+    everything, not_on = flags["everything"], flags["not_on"]
+    if names and (everything or not_on):
+        raise click.UsageError("names exclude --all and --not-on")
+    if not (names or namespace or everything or not_on):
+        raise click.UsageError("say which: KIND/NAME, -n NAMESPACE, --not-on REVISION, or --all")
+    if names:
+        place = namespace or session.kube.namespace
+        return Selection(names=tuple(_key(name, place) for name in names))
+    return Selection(namespaces=(namespace,) if namespace else (), not_on=not_on)
+
+
+def _key(name: str, namespace: str) -> Key:
+    word, slash, rest = name.partition("/")
+    kind = next((kind for kind, words in _KINDS.items() if word.lower().split(".")[0] in words), None)
+    if not slash or not rest or kind is None:
+        raise click.UsageError(
+            f"{name!r} is not KIND/NAME with one of: {', '.join(words[0] for words in _KINDS.values())}"
+        )
+    return kind, namespace, rest
+
+
+def _report(output: str, outcome: Outcome, findings: tuple[Finding, ...], *, dry_run: bool = False) -> None:
+    answer = {
+        "restarted": [_named(each) for each in outcome.done],
+        "stuck": [{"name": _named(each), "cause": cause} for each, cause in outcome.stuck],
+        "left": [_named(each) for each in outcome.left],
+        "findings": [document(finding) for finding in findings],
+    }
+
+    def lines() -> list[str]:
+        word = "would restart" if dry_run else "not restarted"
+        left = [f"{word} {_named(each)}" for each in outcome.left]
+        end = "Nothing was written." if dry_run else f"{counted(len(outcome.done), 'workload')} restarted."
+        return [*text(findings), *left, end]
+
+    emit(output, answer, lines)
+
+
+def _named(workload: Workload) -> str:
+    return f"{workload.kind} {workload.namespace}/{workload.name}"
