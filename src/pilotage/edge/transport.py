@@ -44,11 +44,14 @@ class Call(NamedTuple):
 
 
 class _Again(Exception):
-    """An attempt that may be repeated after `wait` seconds; `failure` is what to raise when it is not."""
+    """An attempt that may be repeated after `wait` seconds; `failure` is what to raise when it is not.
 
-    def __init__(self, failure: MeshError, wait: float = 0.0) -> None:
+    `once`: not a second time, for a person may have been asked to log in.
+    """
+
+    def __init__(self, failure: MeshError, wait: float = 0.0, *, once: bool = False) -> None:
         super().__init__(failure)
-        self.failure, self.wait = failure, wait
+        self.failure, self.wait, self.once = failure, wait, once
 
 
 class Transport:
@@ -111,15 +114,15 @@ class Transport:
             yield chunk
 
     def _attempts(self, call: Call, ends: float, finish: Callable[[urllib3.BaseHTTPResponse], T]) -> T:
-        spare = _PATIENCE
+        spare, once = _PATIENCE, False
         for pause in _PAUSES:
             try:
                 return self._once(call, ends, finish)
             except _Again as again:
                 wait = max(pause, again.wait)
-                if wait > spare or time.monotonic() + wait > ends:
+                if wait > spare or time.monotonic() + wait > ends or (again.once and once):
                     raise again.failure from None
-            spare -= wait
+                spare, once = spare - wait, again.once
             time.sleep(wait)
         try:
             return self._once(call, ends, finish)
@@ -148,7 +151,7 @@ class Transport:
         if response.status >= 500 and call.method == "GET":
             return _Again(failure)
         if response.status == 401 and self.credentials.refused():
-            return _Again(failure)
+            return _Again(failure, once=True)
         return failure
 
     def _open(self, call: Call, ends: float) -> urllib3.BaseHTTPResponse:
