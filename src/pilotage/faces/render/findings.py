@@ -1,5 +1,6 @@
 """Findings as text and as documents: code, severity, message, what to do next, and the page that explains it."""
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,13 +22,18 @@ def text(findings: Iterable[Finding]) -> list[str]:
     """Up to three lines per finding; coloured, which click strips where it is not a terminal."""
     lines = []
     for finding in by_weight(findings):
-        head = click.style(f"{finding.severity:<7}", fg=_COLOURS[finding.severity])
+        head = _styled(f"{finding.severity:<7}", fg=_COLOURS[finding.severity])
         subject = f" ({finding.subject})" if finding.subject and finding.subject not in finding.message else ""
-        lines.append(f"{head}  {click.style(finding.code, bold=True)}  {finding.message}{subject}")
+        lines.append(f"{head}  {_styled(finding.code, bold=True)}  {finding.message}{subject}")
         if finding.fix:
             lines.append(f"         fix:  {finding.fix}")
         lines.append(f"         docs: {finding.page}")
     return lines
+
+
+def _styled(words: str, **style: Any) -> str:
+    """NO_COLOR, whatever its value, is respected; click itself does not."""
+    return words if os.environ.get("NO_COLOR") else click.style(words, **style)
 
 
 def document(finding: Finding) -> dict[str, Any]:

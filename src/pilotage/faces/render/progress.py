@@ -72,7 +72,7 @@ class Progress:
 
         minutes, seconds = divmod(int(monotonic() - self.started), 60)
         self._spinner.update(text=Text(f"{self.title}  {minutes}:{seconds:02d}", style="bold"))
-        return Group(self._spinner, *(Text(f"  {line}", overflow="ellipsis", no_wrap=True) for line in self._last))
+        return Group(self._spinner, *(Text(f"  {line}") for line in self._last))
 
 
 def plan_lines(plan: Plan) -> list[str]:
