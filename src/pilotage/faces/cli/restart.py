@@ -95,8 +95,8 @@ def _report(output: str, outcome: Outcome, findings: tuple[Finding, ...], *, dry
     def lines() -> list[str]:
         word = "would restart" if dry_run else "not restarted"
         left = [f"{word} {_named(each)}" for each in outcome.left]
-        end = "Nothing was written." if dry_run else f"{counted(len(outcome.done), 'workload')} restarted."
-        return [*text(findings), *left, end]
+        done = f"{counted(len(outcome.done), 'workload')} restarted." if outcome.done else "Nothing was restarted."
+        return [*text(findings), *left, "Nothing was written." if dry_run else done]
 
     emit(output, answer, lines)
 
