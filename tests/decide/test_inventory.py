@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pilotage.decide.inventory import held, stamped, without_newer_crds, writes
+from pilotage.decide.inventory import held, is_ours, stamped, without_newer_crds, writes
 from pilotage.domain.actions import Apply
 from pilotage.domain.names import CREATE_MANAGER, MANAGER, OWNER_LABEL
 from pilotage.domain.objects import Obj, ref_of
@@ -125,3 +125,10 @@ def test_crds_are_only_added_to(there: Obj | None, kept: bool) -> None:
 def test_a_crd_read_as_metadata_is_compared_by_its_digest() -> None:
     there = {key: value for key, value in live(crd(), "base").items() if key != "spec"}
     assert writes(stamped(crd(), "base", V130), there, "why") == ()
+
+
+def test_a_tag_that_istioctl_made_of_our_revision_is_not_ours() -> None:
+    copied = live(validator())
+    copied["metadata"]["labels"]["istio.io/tag"] = "prod-stable"
+    assert is_ours(live(validator()))
+    assert not is_ours(copied)

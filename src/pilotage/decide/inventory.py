@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pilotage.domain.actions import Action, Apply
-from pilotage.domain.names import APPLIED, BASE, CRD_VERSION, CREATE_MANAGER, MANAGED_BY, MANAGER, OWNER_LABEL, PART
+from pilotage.domain.names import APPLIED, BASE, CRD_VERSION, CREATE_MANAGER, MANAGED_BY, MANAGER, OWNER_LABEL, PART, TAG
 from pilotage.domain.objects import Obj, ObjectRef, annotations_of, labels_of, ref_of
 from pilotage.domain.quantity import same_quantity
 from pilotage.domain.version import Version
@@ -31,7 +31,9 @@ def stamped(obj: Obj, part: str, version: Version) -> Obj:
 
 
 def is_ours(obj: Obj) -> bool:
-    return labels_of(obj).get(OWNER_LABEL) == "true"
+    """Installed by us. A tag is never: istioctl copies our labels onto the tags it makes of a revision of ours."""
+    labels = labels_of(obj)
+    return labels.get(OWNER_LABEL) == "true" and TAG not in labels
 
 
 def part_of(obj: Obj) -> str:

@@ -67,7 +67,7 @@ def enable(session: Session, revision: str | None, version: str | None, profile:
     if not flags["wait"]:
         return report(flags["output"], f"{entry.name} was asked for.", then="pilotage status", findings=findings)
     how = Following(f"enable {entry.name}", flags["output"], flags["timeout"], flags["local"])
-    follow(session, mesh, how, settled("Settled"))
+    follow(session, mesh, how, settled("Settled", "Canary"))
     prove(canary, flags["timeout"])
     then = f"kubectl label namespace NAMESPACE istio.io/rev={entry.name}, then pilotage restart -n NAMESPACE --all"
     words = f"{entry.name} ({target.version}) is installed, and injects."
