@@ -1,6 +1,6 @@
 """`upgrade start` against the least that has to happen: the same objects applied in one pass, and the same waits.
 
-The reference is what a user would type with the rendered manifest at hand: `kubectl apply --server-side -f`, then a look
+The reference is what a user would type with the rendered manifest at hand: `kubectl apply --server-side`, then a look
 every 50 ms until istiod is available, every caBundle filled and the validator fail-closed.
 """
 
