@@ -121,14 +121,22 @@ def lines(status: Status, findings: Sequence[Finding]) -> list[str]:
         cause = status.unknown.get("control_planes")
         none = f"Control planes cannot be read: {cause}" if cause else "No Istio control plane"
         return [f"{none} on Kubernetes {status.kubernetes}", *_tail(status, findings)]
-    owner = {None: "by whom is not known", True: "by Pilotage", False: "by someone else"}[status.managed]
-    head = f"Mesh in {status.namespace}, managed {owner}, on Kubernetes {status.kubernetes}"
+    head = f"Mesh in {status.namespace}, {_owner(status)}, on Kubernetes {status.kubernetes}"
     headers = ("REVISION", "ROLE", "VERSION", "SUPPORTED UNTIL", "ISTIOD", "PROXIES", "READY", "CONNECTED", "SYNCED")
     revisions = table((*headers, "REJECTING", "TAGS"), (_row(revision) for revision in status.revisions))
     notes = [note for revision in status.revisions for note in _notes(revision)]
     labels = [(each.label, each.revision or "nowhere", ", ".join(each.namespaces)) for each in status.labels]
     spaces = ["", *table(("LABEL", "LEADS TO", "NAMESPACES"), labels)] if labels else []
     return [head, "", *revisions, *notes, *spaces, *_tail(status, findings)]
+
+
+def _owner(status: Status) -> str:
+    if status.managed is None:
+        return "managed by whom is not known"
+    if status.managed:
+        return "managed by Pilotage"
+    orphaned = any(revision.managed for revision in status.revisions)
+    return "installed by Pilotage but without its ServiceMesh" if orphaned else "managed by someone else"
 
 
 def _row(revision: RevisionStatus) -> tuple[str, ...]:
