@@ -1,4 +1,4 @@
-"""A removal that was forced: an annotation that names the revision, says who did it, and expires. Called by `removal`."""
+"""A removal that was forced: an annotation names the revision and who did it, and expires. Called by `removal`."""
 
 from datetime import datetime, timedelta
 

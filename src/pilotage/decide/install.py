@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from pilotage.decide.inventory import is_ours, part_of, stamped, without_newer_crds, writes
-from pilotage.domain.actions import Action, Apply, Delete, Wait
+from pilotage.domain.actions import Action, Apply, Delete, Patch, Wait
 from pilotage.domain.findings import Finding
 from pilotage.domain.istio import ControlPlane
-from pilotage.domain.names import BASE, CREATE_MANAGER, DEFAULT_VALIDATOR, validator_name
-from pilotage.domain.objects import Obj, labels_of, ref_of
+from pilotage.domain.names import BASE, CREATE_MANAGER, DEFAULT_VALIDATOR, RESTARTED_FOR, suffixed, validator_name
+from pilotage.domain.objects import Obj, ObjectRef, labels_of, ref_of
 from pilotage.domain.state import Desired, Revision, Snapshot
 
 
@@ -32,6 +32,30 @@ def part_actions(desired: Desired, snapshot: Snapshot, part: str) -> Iterator[Ac
     for ref, obj in snapshot.live.items():
         if is_ours(obj) and part_of(obj) == part and ref not in wanted and ref.kind != "CustomResourceDefinition":
             yield Delete(ref, f"{part}: no longer in its chart")
+
+
+def account_actions(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
+    """Restarts an istiod that is older than its ServiceAccount.
+
+    A token is bound to the account's uid: once the account was deleted, the one that comes back under its name does not
+    help a running istiod, whose every request is answered 401 until its token is renewed, most of an hour later.
+    """
+    for revision in desired.revisions:
+        plane, account = control_plane(snapshot, revision.name), _account(snapshot, revision.name)
+        if plane is None or account is None or not plane.oldest:
+            continue
+        created, uid = account["metadata"].get("creationTimestamp", ""), account["metadata"].get("uid", "")
+        ref = ObjectRef("apps/v1", "Deployment", plane.namespace, plane.name)
+        template = snapshot.live.get(ref, {}).get("spec", {}).get("template", {}).get("metadata", {})
+        if plane.oldest < created and (template.get("annotations") or {}).get(RESTARTED_FOR) != uid:
+            body = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_FOR: uid}}}}}
+            yield Patch(ref, body, f"{revision.name}: its pods hold tokens of a ServiceAccount that was deleted")
+
+
+def _account(snapshot: Snapshot, revision: str) -> Obj | None:
+    name = suffixed("istiod", revision)
+    account = snapshot.live.get(ObjectRef("v1", "ServiceAccount", snapshot.profile.namespace, name))
+    return account if account is not None and is_ours(account) else None
 
 
 def _moves_validator(obj: Obj, live: Obj | None) -> bool:

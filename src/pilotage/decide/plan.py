@@ -6,7 +6,7 @@ Called by `reconcile.py`. The phase is derived from what is observed; nothing is
 from collections.abc import Iterator
 
 from pilotage.decide.force import forced
-from pilotage.decide.install import foreign_findings, namespace_action, part_actions, readiness
+from pilotage.decide.install import account_actions, foreign_findings, namespace_action, part_actions, readiness
 from pilotage.decide.removal import Stage, blockers, deletion_stages, removal_stages, removed
 from pilotage.decide.tags import remove_tag
 from pilotage.decide.usage import proxies_exist
@@ -25,7 +25,11 @@ def plan(desired: Desired, snapshot: Snapshot) -> Plan:
         waits = tuple(Wait(finding.subject, finding.message) for finding in foreign)
         return Plan("Blocked", waits=waits, findings=foreign)
     leaving = removed(desired, snapshot)
-    now = (*namespace_action(desired, snapshot), *_installing(desired, snapshot))
+    now = (
+        *namespace_action(desired, snapshot),
+        *_installing(desired, snapshot),
+        *account_actions(desired, snapshot),
+    )
     if now:
         return Plan(_phase(desired, "Installing"), now, tuple(f"remove {name}" for name in leaving), findings=foreign)
     waits = tuple(wait for revision in desired.revisions if revision.managed for wait in readiness(snapshot, revision))

@@ -86,6 +86,7 @@ class ControlPlane(msgspec.Struct, frozen=True):
     owner: str = ""  # who put it there, as far as it shows: Helm release, Argo CD, …
     image: str = ""
     reason: str = ""  # why it is not available: pod and cause
+    oldest: str = ""  # creation of its oldest living pod, RFC 3339
 
 
 class Proxy(msgspec.Struct, frozen=True):

@@ -45,6 +45,7 @@ def parse_control_plane(deployment: Obj, pods: Sequence[Pod]) -> ControlPlane:
     desired = spec.get("replicas", 1)
     # Until its controller has seen this generation, the counts are those of the one before.
     seen = status.get("observedGeneration", 0) >= meta.get("generation", 0)
+    living = [pod.created for pod in pods if pod.created and not pod.finished and not pod.deleting]
     available, updated = status.get("availableReplicas", 0), status.get("updatedReplicas", 0) if seen else 0
     return ControlPlane(
         labels_of(deployment).get(REV, DEFAULT_REVISION),
@@ -58,6 +59,7 @@ def parse_control_plane(deployment: Obj, pods: Sequence[Pod]) -> ControlPlane:
         owner_of(deployment),
         image,
         _reason(status, pods) if available < max(desired, 1) or updated < desired else "",
+        min(living, default=""),
     )
 
 

@@ -1,0 +1,229 @@
+"""The plan: install and mend first, remove only behind the guard, in the order that strands nothing."""
+
+from typing import Any
+
+import pytest
+
+from pilotage.decide.force import force_annotation
+from pilotage.decide.inventory import held, stamped
+from pilotage.decide.plan import plan
+from pilotage.domain.actions import Apply, Delete, Patch, Plan
+from pilotage.domain.cluster import Pod
+from pilotage.domain.istio import ControlPlane
+from pilotage.domain.mesh import Revision as Entry
+from pilotage.domain.mesh import ServiceMesh, ServiceMeshSpec
+from pilotage.domain.objects import Obj, ObjectRef, ref_of
+from pilotage.domain.profile import PROFILES
+from pilotage.domain.state import Desired, Revision, Snapshot
+from pilotage.domain.version import Version
+from worlds import deployment, namespace, revision, tag, world
+
+OLD, NEW = Revision("asm-1-30", Version(1, 30, 5)), Revision("asm-1-31", Version(1, 31, 1))
+PROFILE = PROFILES["istio"]  # type: ignore[index]
+MESH = PROFILE.namespace
+_ADMISSION = "admissionregistration.k8s.io/v1"
+
+
+def chart(name: str) -> tuple[Obj, ...]:
+    """A control plane's objects, few but of every kind that the order of removal knows."""
+    return (
+        _object("v1", "ServiceAccount", f"istiod-{name}"),
+        _object("v1", "Service", f"istiod-{name}"),
+        _object("apps/v1", "Deployment", f"istiod-{name}"),
+        _object(_ADMISSION, "MutatingWebhookConfiguration", f"injector-{name}", MESH_WIDE) | {"webhooks": []},
+    )
+
+
+MESH_WIDE = ""
+
+
+def base(stable: str) -> tuple[Obj, ...]:
+    validator = _object(_ADMISSION, "ValidatingWebhookConfiguration", "istiod-default-validator", MESH_WIDE)
+    validator["metadata"]["labels"] = {"istio.io/rev": stable}
+    return (validator | {"webhooks": []},)
+
+
+def _object(api_version: str, kind: str, name: str, space: str = MESH) -> Obj:
+    place = {"namespace": space} if space else {}
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name} | place}
+
+
+def wanted(*revisions: Revision, disabled: bool = False) -> Desired:
+    objects = {"base": base(revisions[0].name)} | {each.name: chart(each.name) for each in revisions}
+    return Desired(PROFILE, revisions, objects, disabled)
+
+
+def live(*parts: Revision, stable: Revision = OLD) -> dict[ObjectRef, Obj]:
+    """Everything of these revisions stands as applied, and the base for `stable`."""
+    rows = [(obj, "base") for obj in base(stable.name)] + [
+        (obj, each.name) for each in parts for obj in chart(each.name)
+    ]
+    objects = (stamped(obj, part, parts[-1].version) for obj, part in rows)
+    return {ref_of(obj): obj | {"metadata": held(obj)["metadata"]} for obj in objects}
+
+
+def cluster(*things: Any, **facts: Any) -> Snapshot:
+    return world(namespace(MESH), *things, **facts)
+
+
+def steps(made: Plan) -> list[str]:
+    """`apply ServiceAccount istiod-asm-1-31` and so on."""
+    return [f"{type(action).__name__.lower()} {action.ref.kind} {action.ref.name}" for action in made.now]
+
+
+def test_an_empty_cluster_gets_namespace_base_and_control_plane() -> None:
+    made = plan(wanted(OLD), world())
+    assert made.phase == "Installing"
+    assert steps(made)[0] == f"apply Namespace {MESH}"
+    assert all(isinstance(action, Apply) for action in made.now)
+    assert "apply Deployment istiod-asm-1-30" in steps(made)
+
+
+def test_a_settled_mesh_is_left_in_peace() -> None:
+    made = plan(wanted(OLD), cluster(revision("asm-1-30"), live=live(OLD)))
+    assert (made.phase, made.settled) == ("Settled", True)
+
+
+def test_a_deleted_object_is_all_that_is_written() -> None:
+    there = live(OLD)
+    del there[ObjectRef("v1", "Service", MESH, "istiod-asm-1-30")]
+    assert steps(plan(wanted(OLD), cluster(revision("asm-1-30"), live=there))) == ["apply Service istiod-asm-1-30"]
+
+
+def test_a_second_entry_starts_a_canary_and_leaves_the_validator_at_stable() -> None:
+    made = plan(wanted(OLD, NEW), cluster(revision("asm-1-30"), live=live(OLD)))
+    assert made.phase == "CanaryStarting"
+    assert {action.ref.name for action in made.now} == {"istiod-asm-1-31", "injector-asm-1-31"}
+
+
+def test_a_canary_that_is_not_ready_is_waited_for_by_name() -> None:
+    made = plan(
+        wanted(OLD, NEW),
+        cluster(revision("asm-1-30"), revision("asm-1-31", available=0), live=live(OLD, NEW)),
+    )
+    assert made.phase == "CanaryStarting"
+    assert "istiod-asm-1-31" in made.waits[0].subject
+
+
+def test_an_object_that_the_chart_dropped_is_deleted() -> None:
+    extra = stamped(_object("v1", "ConfigMap", "values-asm-1-30"), "asm-1-30", OLD.version)
+    made = plan(wanted(OLD), cluster(revision("asm-1-30"), live=live(OLD) | {ref_of(extra): extra}))
+    assert steps(made) == ["delete ConfigMap values-asm-1-30"]
+
+
+def test_a_control_plane_of_somebody_else_blocks_and_is_not_touched() -> None:
+    theirs = {ref_of(obj): obj for obj in chart("asm-1-31")}
+    made = plan(wanted(OLD, NEW), cluster(revision("asm-1-30"), live=live(OLD) | theirs))
+    assert (made.phase, made.now) == ("Blocked", ())
+    assert {finding.code for finding in made.findings} == {"ForeignControlPlane"}
+
+
+def test_the_base_of_somebody_else_is_used_and_not_touched() -> None:
+    there = live(OLD) | {ref_of(obj): obj for obj in base("asm-1-30")}
+    made = plan(wanted(OLD), cluster(revision("asm-1-30"), live=there))
+    assert made.now == ()
+    assert {finding.code for finding in made.findings} == {"ForeignBase"}
+
+
+def removal(*things: Any, **facts: Any) -> Plan:
+    """asm-1-30 was completed away; both still stand."""
+    both = (revision("asm-1-30"), revision("asm-1-31"))
+    facts = {"live": live(OLD, NEW, stable=NEW)} | facts
+    return plan(wanted(NEW), cluster(*both, *things, **facts))
+
+
+def test_a_revision_in_use_stays_and_says_why() -> None:
+    made = removal(namespace("shop", rev="asm-1-30"), deployment("shop", "web", on="asm-1-30"))
+    assert (made.phase, made.now) == ("RemovalBlocked", ())
+    assert {"RemovalBlocked", "RevisionInUse"} <= {finding.code for finding in made.findings}
+
+
+def test_a_force_that_names_the_revision_removes_it_all_the_same() -> None:
+    pods = deployment("shop", "web", on="asm-1-30")
+    snapshot = cluster(revision("asm-1-30"), revision("asm-1-31"), pods, live=live(OLD, NEW, stable=NEW))
+    forced = ServiceMesh(ServiceMeshSpec([Entry("asm-1-31")]), force_annotation("asm-1-30", "ann", snapshot.now))
+    other = ServiceMesh(ServiceMeshSpec([Entry("asm-1-31")]), force_annotation("asm-1-29", "ann", snapshot.now))
+    assert plan(wanted(NEW), _with(snapshot, mesh=forced)).phase == "Removing"
+    assert plan(wanted(NEW), _with(snapshot, mesh=other)).phase == "RemovalBlocked"
+
+
+def test_the_default_validator_and_idle_tags_move_before_anything_goes() -> None:
+    both = (revision("asm-1-30"), revision("asm-1-31"), tag("old-tag", "asm-1-30"))
+    made = plan(wanted(NEW), cluster(*both, live=live(OLD, NEW, stable=OLD)))
+    assert made.phase == "Removing"
+    names = {action.ref.name for action in made.now}
+    assert "istiod-default-validator" in names
+    assert "istio-revision-tag-old-tag" in names
+    assert not any(isinstance(action, Delete) for action in made.now)
+
+
+def test_webhooks_go_before_the_deployment_and_the_service_last() -> None:
+    there = live(OLD, NEW, stable=NEW)
+    order = []
+    while (made := removal(live=there)).now:
+        order.append(steps(made))
+        there = {ref: obj for ref, obj in there.items() if Delete(ref, "") not in _deletes(made)}
+    assert order == [
+        ["delete MutatingWebhookConfiguration injector-asm-1-30"],
+        ["delete Deployment istiod-asm-1-30"],
+        ["delete ServiceAccount istiod-asm-1-30", "delete Service istiod-asm-1-30"],
+    ]
+
+
+def test_leases_wait_for_the_pods_that_hold_them() -> None:
+    there = {ref: obj for ref, obj in live(OLD, NEW, stable=NEW).items() if "injector-asm-1-30" not in ref.name}
+    there.pop(ObjectRef("apps/v1", "Deployment", MESH, "istiod-asm-1-30"))
+    lease = "istio-gateway-deployment-asm-1-30"
+    stopping = Pod(MESH, "istiod-asm-1-30-x", deleting=True, labels={"app": "istiod", "istio.io/rev": "asm-1-30"})
+    waiting = plan(wanted(NEW), cluster(revision("asm-1-31"), stopping, live=there, leases=(lease,)))
+    assert (waiting.now, [wait.cause for wait in waiting.waits]) == ((), ["is still stopping"])
+    gone = plan(wanted(NEW), cluster(revision("asm-1-31"), live=there, leases=(lease,)))
+    assert steps(gone) == [f"delete Lease {lease}"]
+
+
+def test_a_survivor_that_cannot_take_over_holds_the_removal_up() -> None:
+    snapshot = cluster(revision("asm-1-30"), revision("asm-1-31", available=0), live=live(OLD, NEW, stable=NEW))
+    made = plan(wanted(NEW), snapshot)
+    assert made.phase == "RemovalBlocked"
+    assert "IstiodNotAvailable" in {finding.code for finding in made.findings}
+
+
+def test_disabling_waits_for_the_last_proxy_and_keeps_crds() -> None:
+    crd = stamped(
+        _object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "gateways.networking.istio.io", MESH_WIDE),
+        "base",
+        OLD.version,
+    )
+    there = live(OLD) | {ref_of(crd): crd}
+    off = wanted(OLD, disabled=True)
+    held_up = plan(off, cluster(revision("asm-1-30"), deployment("shop", "web", on="asm-1-30"), live=there))
+    assert held_up.phase == "RemovalBlocked"
+    while (made := plan(off, cluster(revision("asm-1-30"), live=there))).now:
+        there = {ref: obj for ref, obj in there.items() if Delete(ref, "") not in _deletes(made)}
+    assert (made.phase, set(there)) == ("Disabled", {ref_of(crd)})
+
+
+@pytest.mark.parametrize(
+    ("oldest", "restarts"),
+    [
+        pytest.param("2026-11-22T10:00:00Z", True, id="pods older than the account hold dead tokens"),
+        pytest.param("2026-11-22T12:00:00Z", False, id="pods of the same second are its own"),
+    ],
+)
+def test_an_istiod_older_than_its_account_is_restarted(oldest: str, restarts: bool) -> None:
+    there = live(OLD)
+    account = there[ObjectRef("v1", "ServiceAccount", MESH, "istiod-asm-1-30")]
+    account["metadata"] |= {"creationTimestamp": "2026-11-22T12:00:00Z", "uid": "u2"}
+    plane = ControlPlane("asm-1-30", MESH, "istiod-asm-1-30", OLD.version, oldest=oldest)
+    things = [thing for thing in revision("asm-1-30") if not isinstance(thing, ControlPlane)]
+    made = plan(wanted(OLD), cluster(plane, *things, live=there))
+    assert bool(made.now) is restarts
+    assert all(isinstance(action, Patch) and action.ref.kind == "Deployment" for action in made.now)
+
+
+def _with(snapshot: Snapshot, **facts: Any) -> Snapshot:
+    return Snapshot(**({name: getattr(snapshot, name) for name in snapshot.__struct_fields__} | facts))
+
+
+def _deletes(made: Plan) -> list[Delete]:
+    return [Delete(action.ref, "") for action in made.now]
