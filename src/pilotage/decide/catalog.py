@@ -8,6 +8,7 @@ from typing import get_args
 
 from pilotage.domain.catalog import Catalog
 from pilotage.domain.errors import Refused
+from pilotage.domain.findings import Finding
 from pilotage.domain.mesh import Name
 from pilotage.domain.version import Version, minor_in_name, patch_in_name
 
@@ -46,7 +47,9 @@ def version_of(name: str, given_version: str | None, catalog: Catalog) -> Versio
     known = catalog.find(minor)
     if known is None:
         minors = ", ".join(str(release.minor) for release in catalog.minors)
-        raise Refused(f"revision {name}: no Istio {minor} in the catalog, only {minors}; give its version in {_HOW}")
+        text = f"revision {name}: no Istio {minor} in the catalog, only {minors}; give its version in {_HOW}"
+        found = Finding("UnknownRevision", text, name, "pilotage get-revisions")
+        raise Refused(text, fix=found.fix, findings=(found,))
     return known.newest
 
 

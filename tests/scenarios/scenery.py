@@ -1,0 +1,135 @@
+"""Worlds on a real control plane, a few lines each: what a scenario adds or changes is as before when it ends.
+
+Called by the scenarios and by e2e. A `Scene` is objects to add and `Edit`s of objects that are there.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import yaml
+
+from harness import CANARY, MESH, Cluster, Obj, Result, eventually
+
+
+class Edit(NamedTuple):
+    """A merge patch of something that is there; undone afterwards. `what` is as in `node/node-0`."""
+
+    what: str
+    patch: Obj
+    namespace: str = ""
+
+
+Scene = tuple[Obj | Edit, ...]
+
+
+@contextmanager
+def staged(cluster: Cluster, *scene: Obj | Edit) -> Iterator[None]:
+    """The world with the scene in it. Namespaces are not waited for when they go: rules ignore terminating ones."""
+    added = [thing for thing in scene if not isinstance(thing, Edit)]
+    with ExitStack() as undo:
+        if added:
+            undo.callback(_strike, cluster, added)
+            cluster.apply(*added)
+        for edit in (thing for thing in scene if isinstance(thing, Edit)):
+            place = ["-n", edit.namespace] if edit.namespace else []
+            before = cluster.get(edit.what, *place)
+            undo.callback(_patch, cluster, edit, _undoing(edit.patch, before))
+            _patch(cluster, edit, edit.patch)
+        for quota in (thing for thing in added if thing["kind"] == "ResourceQuota"):
+            _await_counted(cluster, quota)
+        yield
+
+
+def findings(result: Result) -> list[dict[str, str]]:
+    """Of a verb run with `-o json`: in its answer, or in its refusal."""
+    if result.code == 0:
+        return list(result.document["findings"])
+    return list(json.loads(result.must(3).err)["error"]["findings"])
+
+
+def codes(result: Result) -> set[str]:
+    return {finding["code"] for finding in findings(result)}
+
+
+def user(cluster: Cluster, name: str, *rules: Obj) -> str:
+    """Path of a kubeconfig for a ServiceAccount that has these RBAC rules in the whole cluster and no other right."""
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": "default"}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
+    version, meta = "rbac.authorization.k8s.io/v1", {"metadata": {"name": name}}
+    cluster.apply(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "default"}},
+        {"apiVersion": version, "kind": "ClusterRole", "rules": list(rules)} | meta,
+        {"apiVersion": version, "kind": "ClusterRoleBinding", "roleRef": role, "subjects": [subject]} | meta,
+    )
+    token = cluster.kubectl("create", "token", name, "-n", "default").must().out.strip()
+    config = yaml.safe_load(cluster.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": token}
+    path = cluster.kubeconfig.with_name(f"{name}.kubeconfig")
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(config))
+    return str(path)
+
+
+def may(verbs: str, resources: str = "*", groups: str = "*") -> Obj:
+    """An RBAC rule; words are separated by commas."""
+    return {"apiGroups": groups.split(","), "resources": resources.split(","), "verbs": verbs.split(",")}
+
+
+def obj(kind: str, name: str, *, space: str = "", version: str = "v1", **fields: Any) -> Obj:
+    """Any object; `labels` go into its metadata."""
+    meta = {"name": name} | ({"namespace": space} if space else {}) | {"labels": fields.pop("labels", {})}
+    return {"apiVersion": version, "kind": kind, "metadata": meta} | fields
+
+
+def mesh_config(revision: str, text: str) -> Obj:
+    """The user's mesh configuration of a revision."""
+    return obj("ConfigMap", f"istio-shared-configmap-{revision}", space=MESH, data={"mesh": text})
+
+
+def injector(name: str, matching: str, **labels: str) -> Obj:
+    """An injection webhook for namespaces labelled istio.io/rev=`matching`. Nobody answers it, and nobody minds."""
+    selector = {"matchExpressions": [{"key": "istio.io/rev", "operator": "In", "values": [matching]}]}
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    webhook = {
+        "name": "namespace.sidecar-injector.istio.io",
+        "clientConfig": {"url": "https://127.0.0.1:1/inject"},
+        "namespaceSelector": selector,
+        "rules": [rule],
+        "failurePolicy": "Ignore",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    marks = {f"istio.io/{key}": value for key, value in labels.items()}
+    version = "admissionregistration.k8s.io/v1"
+    return obj("MutatingWebhookConfiguration", name, version=version, labels=marks, webhooks=[webhook])
+
+
+def canary_start(cluster: Cluster, *words: str) -> Result:
+    """`upgrade start` of the canary as far as its preflight."""
+    return cluster.pilotage("upgrade", "start", "--revision", CANARY, "--dry-run", "-o", "json", *words)
+
+
+def _strike(cluster: Cluster, added: list[Obj]) -> None:
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": added})
+    cluster.kubectl("delete", "-f", "-", "--wait=false", "--ignore-not-found", given=listed).must()
+
+
+def _patch(cluster: Cluster, edit: Edit, patch: Obj) -> None:
+    place = ["-n", edit.namespace] if edit.namespace else []
+    cluster.kubectl("patch", edit.what, *place, "--type=merge", "-p", json.dumps(patch)).must()
+
+
+def _undoing(patch: Obj, before: Obj) -> Obj:
+    """The merge patch that puts back what `patch` changes; null takes away what was not there."""
+    undo: Obj = {}
+    for key, value in patch.items():
+        old = before.get(key)
+        undo[key] = _undoing(value, old) if isinstance(value, dict) and isinstance(old, dict) else old
+    return undo
+
+
+def _await_counted(cluster: Cluster, quota: Obj) -> None:
+    name = quota["metadata"]["name"]
+    eventually(f"quota {name} is counted", lambda: cluster.get("quota", name, "-n", MESH)["status"].get("used"))
