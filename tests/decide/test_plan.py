@@ -227,3 +227,12 @@ def _with(snapshot: Snapshot, **facts: Any) -> Snapshot:
 
 def _deletes(made: Plan) -> list[Delete]:
     return [Delete(action.ref, "") for action in made.now]
+
+
+def test_a_canary_with_another_root_of_trust_is_not_done_and_nothing_is_removed() -> None:
+    both = (revision("asm-1-30"), revision("asm-1-31"))
+    roots = {"asm-1-30": "a" * 12, "asm-1-31": "b" * 12}
+    started = plan(wanted(OLD, NEW), cluster(*both, live=live(OLD, NEW), roots=roots))
+    assert "different roots" in started.waits[0].cause
+    completed = plan(wanted(NEW), cluster(*both, live=live(OLD, NEW, stable=NEW), roots=roots))
+    assert completed.phase == "RemovalBlocked"

@@ -12,7 +12,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from pilotage.domain.actions import Action, Apply
-from pilotage.domain.names import APPLIED, BASE, CRD_VERSION, CREATE_MANAGER, MANAGED_BY, MANAGER, OWNER_LABEL, PART, TAG
+from pilotage.domain.names import (
+    APPLIED,
+    BASE,
+    CRD_VERSION,
+    CREATE_MANAGER,
+    MANAGED_BY,
+    MANAGER,
+    OWNER_LABEL,
+    PART,
+    TAG,
+)
 from pilotage.domain.objects import Obj, ObjectRef, annotations_of, labels_of, ref_of
 from pilotage.domain.quantity import same_quantity
 from pilotage.domain.version import Version

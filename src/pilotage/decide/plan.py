@@ -6,6 +6,7 @@ Called by `reconcile.py`. The phase is derived from what is observed; nothing is
 from collections.abc import Iterator
 
 from pilotage.decide.force import forced
+from pilotage.decide.health import roots_differ
 from pilotage.decide.install import account_actions, foreign_findings, namespace_action, part_actions, readiness
 from pilotage.decide.removal import Stage, blockers, deletion_stages, removal_stages, removed
 from pilotage.decide.tags import remove_tag
@@ -32,7 +33,10 @@ def plan(desired: Desired, snapshot: Snapshot) -> Plan:
     )
     if now:
         return Plan(_phase(desired, "Installing"), now, tuple(f"remove {name}" for name in leaving), findings=foreign)
-    waits = tuple(wait for revision in desired.revisions if revision.managed for wait in readiness(snapshot, revision))
+    waits = (
+        *(wait for revision in desired.revisions if revision.managed for wait in readiness(snapshot, revision)),
+        *(Wait("root of trust", finding.message) for finding in roots_differ(snapshot) if desired.canary),
+    )
     if leaving:
         return _remove(desired, snapshot, leaving[0], foreign)
     phase = _phase(desired, "Installing") if waits else ("Canary" if desired.canary else "Settled")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pilotage.decide.force import forced
+from pilotage.decide.health import roots_differ
 from pilotage.decide.install import readiness, validator_move
 from pilotage.decide.inventory import is_ours, is_webhook, part_of, parts_present
 from pilotage.decide.tags import repoint
@@ -53,7 +54,11 @@ def leftover(snapshot: Snapshot, survivor: Revision, *, older: bool) -> str | No
 
 def guard(snapshot: Snapshot, revision: str, survivor: Revision) -> tuple[Finding, ...]:
     """Why `revision` may not go now: what is in use, and a survivor that could not take over."""
-    return (*in_use_findings(snapshot, revision, survivor.name), *_survivor_findings(snapshot, survivor))
+    return (
+        *in_use_findings(snapshot, revision, survivor.name),
+        *_survivor_findings(snapshot, survivor),
+        *roots_differ(snapshot),
+    )
 
 
 def _survivor_findings(snapshot: Snapshot, survivor: Revision) -> Iterator[Finding]:

@@ -28,7 +28,9 @@ from pilotage.faces.cli.drive import (
     say,
     settled,
 )
+from pilotage.faces.cli.judged import judged
 from pilotage.faces.cli.session import Session
+from pilotage.faces.render.status import revision_lines, status_of
 from pilotage.reconcile import revisions_of
 
 _QUESTION = (
@@ -54,19 +56,13 @@ def start(session: Session, revision: str, version: str | None, config: str | No
     resumes.
     """
     mesh = enabled_mesh(session)
-    target = Revision(revision, version_of(revision, version, session.catalog))
-    there = any(entry.name == revision for entry in mesh.spec.revisions)
-    canary = Canary(session, mesh if there else asked_for(mesh, Entry(revision, version)), target)
     stable = revisions_of(mesh, session.catalog)[0].name
-    findings: tuple[Finding, ...] = ()
-    if not there:
-        findings = preflight_of(canary, mesh, config)
-        refuse_if_blocked(findings, Verb.START, f"{revision} cannot be started")
-        for action in mesh_config_actions(canary, mesh, config):
-            apply(session.kube, action, dry_run=flags["dry_run"])
-        edit_mesh(session.kube, mesh, canary.mesh.spec, {}, dry_run=flags["dry_run"])
-    elif revision == stable:
-        refuse(Finding("TargetNotOffered", f"{revision} is installed already", revision, "pilotage get-upgrades"))
+    there = next((each for each in revisions_of(mesh, session.catalog) if each.name == revision), None)
+    target = there or Revision(revision, version_of(revision, version, session.catalog))
+    canary = Canary(session, mesh if there else asked_for(mesh, Entry(revision, version)), target)
+    if there:
+        _refuse_unless_resumed(there, stable, version)
+    findings = () if there else _ask(canary, mesh, config, flags["dry_run"])
     if flags["dry_run"]:
         words = f"{revision} ({target.version}) would be installed beside {stable}; nothing was written."
         return report(flags["output"], words, findings=findings)
@@ -77,6 +73,25 @@ def start(session: Session, revision: str, version: str | None, config: str | No
     prove(canary, flags["timeout"])
     words = f"{revision} ({target.version}) runs beside {stable}, and injects."
     return report(flags["output"], words, then=_next(revision), findings=findings)
+
+
+def _ask(canary: Canary, mesh: ServiceMesh, config: str | None, dry_run: bool) -> tuple[Finding, ...]:
+    """Preflight, then the intent: the canary's mesh configuration where it is copied, and its entry in the resource."""
+    findings = preflight_of(canary, mesh, config)
+    refuse_if_blocked(findings, Verb.START, f"{canary.target.name} cannot be started")
+    for action in mesh_config_actions(canary, mesh, config):
+        apply(canary.session.kube, action, dry_run=dry_run)
+    edit_mesh(canary.session.kube, mesh, canary.mesh.spec, {}, dry_run=dry_run)
+    return findings
+
+
+def _refuse_unless_resumed(there: Revision, stable: str, version: str | None) -> None:
+    """The canary that is there is gone on with, if it is the one that was asked for."""
+    if there.name == stable:
+        refuse(Finding("TargetNotOffered", f"{stable} is installed already", stable, "pilotage get-upgrades"))
+    if version not in (None, str(there.version)):
+        words = f"{there.name} was started with version {there.version}"
+        refuse(Finding("CanaryInProgress", words, there.name, "pilotage upgrade rollback, then start it again"))
 
 
 @options.command()
@@ -105,7 +120,7 @@ def rollback(session: Session, **flags: Any) -> None:
 
 def _decide(session: Session, verb: Verb, flags: dict[str, Any]) -> None:
     mesh = enabled_mesh(session)
-    snapshot = session.snapshot()
+    snapshot, seen = judged(session)
     keep, remove = _sides(session, mesh, verb, snapshot)
     findings = guard(snapshot, remove, keep)
     if not flags["force"]:
@@ -113,7 +128,9 @@ def _decide(session: Session, verb: Verb, flags: dict[str, Any]) -> None:
     if flags["dry_run"]:
         words = f"{remove} would be removed, {keep.name} would stay; nothing was written."
         return report(flags["output"], words, findings=findings)
-    say(findings, flags["output"])
+    if flags["output"] == "table":
+        click.echo("\n".join(revision_lines(status_of(snapshot, (), ""))), err=True)
+    say((*findings, *(finding for finding in seen if keep.name in finding.subject)), flags["output"])
     confirm(_QUESTION.format(remove=remove, keep=keep.name), flags["yes"])
     _write_intent(session, mesh, keep, remove if flags["force"] else "")
     if not flags["wait"]:

@@ -122,12 +122,17 @@ def lines(status: Status, findings: Sequence[Finding]) -> list[str]:
         none = f"Control planes cannot be read: {cause}" if cause else "No Istio control plane"
         return [f"{none} on Kubernetes {status.kubernetes}", *_tail(status, findings)]
     head = f"Mesh in {status.namespace}, {_owner(status)}, on Kubernetes {status.kubernetes}"
+    labels = [(each.label, each.revision or "nowhere", ", ".join(each.namespaces)) for each in status.labels]
+    spaces = ["", *table(("LABEL", "LEADS TO", "NAMESPACES"), labels)] if labels else []
+    return [head, "", *revision_lines(status), *spaces, *_tail(status, findings)]
+
+
+def revision_lines(status: Status) -> list[str]:
+    """The revisions and how each is: what one looks at before a decision."""
     headers = ("REVISION", "ROLE", "VERSION", "SUPPORTED UNTIL", "ISTIOD", "PROXIES", "READY", "CONNECTED", "SYNCED")
     revisions = table((*headers, "REJECTING", "TAGS"), (_row(revision) for revision in status.revisions))
     notes = [note for revision in status.revisions for note in _notes(revision)]
-    labels = [(each.label, each.revision or "nowhere", ", ".join(each.namespaces)) for each in status.labels]
-    spaces = ["", *table(("LABEL", "LEADS TO", "NAMESPACES"), labels)] if labels else []
-    return [head, "", *revisions, *notes, *spaces, *_tail(status, findings)]
+    return [*revisions, *notes]
 
 
 def _owner(status: Status) -> str:
