@@ -42,7 +42,8 @@ def _counts(revision: Revision, snapshot: Snapshot) -> Obj:
 
 
 def _conditions(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
-    waiting = "; ".join(f"{wait.subject}: {wait.cause}" for wait in plan.waits[:3])
+    forced = (finding.message for finding in plan.findings if finding.code == "RemovalForced")
+    waiting = "; ".join((*forced, *(f"{wait.subject}: {wait.cause}" for wait in plan.waits[:3])))
     ready = plan.phase in _DONE and not plan.waits
     yield "Ready", _text(ready), plan.phase, waiting or ("all is as asked" if ready else plan.phase)
     yield "Reconciling", _text(not ready), plan.phase, waiting

@@ -144,7 +144,7 @@ _ROWS = (
     # Tags
     Rule("TagTargetMissing", _E, frozenset({Verb.TAG}), "istioctl tag", "The tag's revision has no control plane"),
     Rule("TagNameTaken", _E, frozenset({Verb.TAG}), "istio#56128", "A revision has the tag's name"),
-    Rule("FieldOwned", _E, frozenset({Verb.MOVE, Verb.TAG}), "fields have owners", "Something else owns the field"),
+    Rule("FieldOwned", _E, frozenset(Verb) - {Verb.ENABLE}, "fields have owners", "Something else owns the field"),
     Rule(
         "DefaultTagName", _W, _NONE, "istio-revisions 1.3", "The default tag is not seen by istiod outside istio-system"
     ),

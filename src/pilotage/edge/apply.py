@@ -22,7 +22,7 @@ def apply_all(
     before: Callable[[], None],
     done: Callable[[Action], None] = lambda _: None,
 ) -> int:
-    """Does the actions in order, and counts them. `before` runs ahead of each write; it raises once the Lease is lost."""
+    """Does the actions in order, and counts them. `before` runs ahead of each write and may raise."""
     count = 0
     for action in actions:
         before()

@@ -4,22 +4,25 @@ Where an operator holds the Lease it does the work and the verb only looks; else
 same Lease until its step is done.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, NoReturn
 
 import click
+from msgspec import to_builtins
 
+from pilotage.decide.ownership import owner_of
 from pilotage.domain.actions import Plan
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding, Verb
-from pilotage.domain.mesh import ServiceMesh
+from pilotage.domain.mesh import ServiceMesh, ServiceMeshSpec
 from pilotage.domain.names import LEASE
 from pilotage.domain.objects import ObjectRef
 from pilotage.domain.profile import profile_of
 from pilotage.edge.lease import Lease, operator_runs, verb_identity
-from pilotage.edge.mesh import ensure_namespace, read_mesh
+from pilotage.edge.mesh import MESH, edit_mesh, ensure_namespace, read_mesh
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.emit import emit
 from pilotage.faces.render.findings import document, text
@@ -42,6 +45,19 @@ def enabled_mesh(session: Session) -> ServiceMesh:
     if mesh is None:
         refuse(Finding("MeshNotEnabled", "no ServiceMesh is in this cluster", fix="pilotage enable -r REVISION"))
     return mesh
+
+
+def edit(
+    session: Session, mesh: ServiceMesh, spec: ServiceMeshSpec, annotations: dict[str, str | None], *, dry_run: bool
+) -> None:
+    """Writes the intent. Raises Refused with the patch where Git, or another that would put it back, owns the list."""
+    resource = session.kube.get(MESH)
+    owner = owner_of(resource, ("spec", "revisions")) if resource else None
+    if owner:
+        patch = json.dumps({"spec": {"revisions": to_builtins(spec.revisions), "mode": spec.mode}})
+        fix = f"have this patch applied there: {patch}"
+        refuse(Finding("FieldOwned", f"spec.revisions of ServiceMesh {MESH.name} is kept by {owner}", MESH.name, fix))
+    edit_mesh(session.kube, mesh, spec, annotations, dry_run=dry_run)
 
 
 def refuse(finding: Finding) -> NoReturn:

@@ -12,12 +12,13 @@ from pilotage.domain.mesh import Artifacts, Mode, Names, ProfileName, ServiceMes
 from pilotage.domain.mesh import Revision as Entry
 from pilotage.domain.profile import profile_of
 from pilotage.domain.state import Revision
-from pilotage.edge.mesh import create_mesh, edit_mesh, read_mesh, with_revisions
+from pilotage.edge.mesh import create_mesh, read_mesh, with_revisions
 from pilotage.faces.cli import options
 from pilotage.faces.cli.ask import confirm
 from pilotage.faces.cli.canary import Canary, newest_revision, patiently, preflight_of, prove
 from pilotage.faces.cli.drive import (
     Following,
+    edit,
     enabled_mesh,
     follow,
     local_option,
@@ -91,7 +92,7 @@ def disable(session: Session, **flags: Any) -> None:
         return report(flags["output"], words)
     confirm(f"This removes {', '.join(names)}. It keeps {_KEPT}.\nAre you sure you want to proceed?", flags["yes"])
     spec = with_revisions(mesh.spec, mesh.spec.revisions, Mode.DISABLED)
-    edit_mesh(session.kube, mesh, spec, {})
+    edit(session, mesh, spec, {}, dry_run=False)
     if not flags["wait"]:
         return report(flags["output"], f"{', '.join(names)} will be removed.", then="pilotage status")
     follow(session, mesh, Following("disable", flags["output"], flags["timeout"], flags["local"]), settled("Disabled"))
@@ -119,6 +120,6 @@ def _resume(mesh: ServiceMesh, revision: str | None) -> ServiceMesh:
 
 def _write(session: Session, there: ServiceMesh | None, spec: ServiceMeshSpec, dry_run: bool) -> None:
     if there is not None:
-        edit_mesh(session.kube, there, spec, {}, dry_run=dry_run)
+        edit(session, there, spec, {}, dry_run=dry_run)
         return
     patiently(lambda: create_mesh(session.kube, spec, dry_run=dry_run), seconds=20)

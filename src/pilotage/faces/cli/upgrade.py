@@ -13,12 +13,13 @@ from pilotage.domain.mesh import ServiceMesh
 from pilotage.domain.names import FORCE_REMOVAL
 from pilotage.domain.state import Revision, Snapshot
 from pilotage.edge.apply import apply
-from pilotage.edge.mesh import edit_mesh, with_revisions
+from pilotage.edge.mesh import with_revisions
 from pilotage.faces.cli import options
 from pilotage.faces.cli.ask import confirm
 from pilotage.faces.cli.canary import Canary, asked_for, mesh_config_actions, preflight_of, prove
 from pilotage.faces.cli.drive import (
     Following,
+    edit,
     enabled_mesh,
     follow,
     local_option,
@@ -81,7 +82,7 @@ def _ask(canary: Canary, mesh: ServiceMesh, config: str | None, dry_run: bool) -
     refuse_if_blocked(findings, Verb.START, f"{canary.target.name} cannot be started")
     for action in mesh_config_actions(canary, mesh, config):
         apply(canary.session.kube, action, dry_run=dry_run)
-    edit_mesh(canary.session.kube, mesh, canary.mesh.spec, {}, dry_run=dry_run)
+    edit(canary.session, mesh, canary.mesh.spec, {}, dry_run=dry_run)
     return findings
 
 
@@ -146,7 +147,7 @@ def _write_intent(session: Session, mesh: ServiceMesh, keep: Revision, force: st
     if force:
         annotations = {**force_annotation(force, session.kube.whoami(), session.now)}
     entries = [entry for entry in mesh.spec.revisions if entry.name == keep.name]
-    edit_mesh(session.kube, mesh, with_revisions(mesh.spec, entries), annotations)
+    edit(session, mesh, with_revisions(mesh.spec, entries), annotations, dry_run=False)
 
 
 def _sides(session: Session, mesh: ServiceMesh, verb: Verb, snapshot: Snapshot) -> tuple[Revision, str]:
