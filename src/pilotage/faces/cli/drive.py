@@ -70,8 +70,8 @@ def refuse_if_blocked(findings: Iterable[Finding], verb: Verb, words: str) -> No
     every = tuple(findings)
     blocking = [finding for finding in every if finding.blocks(verb)]
     if blocking:
-        rest = f" and {len(blocking) - 1} more" if len(blocking) > 1 else ""
-        raise Refused(f"{words}: {blocking[0].message}{rest}", fix=blocking[0].fix, findings=every)
+        cause = blocking[0].message if len(blocking) == 1 else f"{len(blocking)} findings are against it"
+        raise Refused(f"{words}: {cause}", fix=blocking[0].fix, findings=every)
 
 
 def follow(session: Session, mesh: ServiceMesh, how: Following, reached: Callable[[Plan], bool]) -> Plan:

@@ -34,10 +34,7 @@ from pilotage.faces.cli.session import Session
 from pilotage.faces.render.status import revision_lines, status_of
 from pilotage.reconcile import revisions_of
 
-_QUESTION = (
-    "This operation will remove Istio control plane for revision {remove}. Please ensure all data plane workloads have "
-    "been rolled over to revision {keep} so that they are still part of the mesh.\nAre you sure you want to proceed?"
-)
+_QUESTION = "This removes the control plane of {remove}, for good; {keep} stays. Go on?"
 
 
 @options.command()
