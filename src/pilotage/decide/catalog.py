@@ -12,7 +12,7 @@ from pilotage.domain.findings import Finding
 from pilotage.domain.mesh import Name
 from pilotage.domain.version import Version, minor_in_name, patch_in_name
 
-_HOW = "spec.revisions[].version"
+_HOW = "give its version with --version, or in spec.revisions[].version"
 
 
 def parse_catalog(text: str, source: str) -> Catalog:
@@ -40,14 +40,14 @@ def version_of(name: str, given_version: str | None, catalog: Catalog) -> Versio
         return _given(name, given_version)
     minor = minor_in_name(name)
     if minor is None:
-        raise Refused(f"revision {name} does not say which Istio it is: give its version in {_HOW}")
+        raise Refused(f"revision {name} does not say which Istio it is: {_HOW}")
     exact = patch_in_name(name)
     if exact is not None:
         return exact
     known = catalog.find(minor)
     if known is None:
         minors = ", ".join(str(release.minor) for release in catalog.minors)
-        text = f"revision {name}: no Istio {minor} in the catalog, only {minors}; give its version in {_HOW}"
+        text = f"revision {name}: no Istio {minor} in the catalog, only {minors}; {_HOW}"
         found = Finding("UnknownRevision", text, name, "pilotage get-revisions")
         raise Refused(text, fix=found.fix, findings=(found,))
     return known.newest
