@@ -1,6 +1,6 @@
 """Worlds on a real control plane, a few lines each: what a scenario adds or changes is as before when it ends.
 
-Called by the scenarios and by e2e. A `Scene` is objects to add and `Edit`s of objects that are there.
+Called by the scenarios and by e2e. A `Scene` is objects to add, `Edit`s of objects that are there, and `Tag`s.
 """
 
 import json
@@ -21,24 +21,34 @@ class Edit(NamedTuple):
     namespace: str = ""
 
 
-Scene = tuple[Obj | Edit, ...]
+class Tag(NamedTuple):
+    """A revision tag, removed afterwards."""
+
+    name: str
+    revision: str
+
+
+Scene = tuple[Obj | Edit | Tag, ...]
 
 
 @contextmanager
-def staged(cluster: Cluster, *scene: Obj | Edit) -> Iterator[None]:
-    """The world with the scene in it. Namespaces are not waited for when they go: rules ignore terminating ones."""
-    added = [thing for thing in scene if not isinstance(thing, Edit)]
+def staged(cluster: Cluster, *scene: Obj | Edit | Tag) -> Iterator[None]:
+    """The world with the scene in it, pods running and quotas counted."""
+    added = [thing for thing in scene if isinstance(thing, dict)]
     with ExitStack() as undo:
-        if added:
-            undo.callback(_strike, cluster, added)
-            cluster.apply(*added)
+        for tag in (thing for thing in scene if isinstance(thing, Tag)):
+            undo.callback(cluster.pilotage, "tag", "remove", tag.name, "-y")
+            cluster.pilotage("tag", "set", tag.name, "--revision", tag.revision, "-y").must()
         for edit in (thing for thing in scene if isinstance(thing, Edit)):
             place = ["-n", edit.namespace] if edit.namespace else []
             before = cluster.get(edit.what, *place)
             undo.callback(_patch, cluster, edit, _undoing(edit.patch, before))
             _patch(cluster, edit, edit.patch)
-        for quota in (thing for thing in added if thing["kind"] == "ResourceQuota"):
-            _await_counted(cluster, quota)
+        if added:
+            undo.callback(_strike, cluster, added)
+            cluster.apply(*added)
+        for thing in added:
+            _await(cluster, thing)
         yield
 
 
@@ -112,8 +122,11 @@ def canary_start(cluster: Cluster, *words: str) -> Result:
 
 
 def _strike(cluster: Cluster, added: list[Obj]) -> None:
+    """Namespaces themselves are not waited for: rules ignore terminating ones. Their pods are."""
     listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": added})
     cluster.kubectl("delete", "-f", "-", "--wait=false", "--ignore-not-found", given=listed).must()
+    for space in {thing["metadata"].get("namespace") for thing in added if _pods_of(thing)}:
+        eventually(f"no pods in {space}", lambda space=space: not cluster.names("pods", space))
 
 
 def _patch(cluster: Cluster, edit: Edit, patch: Obj) -> None:
@@ -130,6 +143,21 @@ def _undoing(patch: Obj, before: Obj) -> Obj:
     return undo
 
 
-def _await_counted(cluster: Cluster, quota: Obj) -> None:
-    name = quota["metadata"]["name"]
-    eventually(f"quota {name} is counted", lambda: cluster.get("quota", name, "-n", MESH)["status"].get("used"))
+def _pods_of(thing: Obj) -> int:
+    """How many pods an object brings with it, at least."""
+    if thing["kind"] in ("Pod", "DaemonSet", "Job"):
+        return 1
+    return int(thing["spec"].get("replicas", 0)) if thing["kind"] in ("Deployment", "StatefulSet") else 0
+
+
+def _await(cluster: Cluster, thing: Obj) -> None:
+    name, space = thing["metadata"]["name"], thing["metadata"].get("namespace", "")
+    if thing["kind"] == "ResourceQuota":
+        eventually(f"quota {name} is counted", lambda: cluster.get("quota", name, "-n", space)["status"].get("used"))
+    elif wanted := _pods_of(thing):
+        eventually(f"{name} runs", lambda: _running(cluster, name, space) >= wanted)
+
+
+def _running(cluster: Cluster, name: str, space: str) -> int:
+    pods = cluster.get("pods", "-n", space, "-l", f"app={name}")["items"]
+    return sum(pod["status"].get("phase") in ("Running", "Succeeded") for pod in pods)

@@ -1,0 +1,146 @@
+"""What holds a revision up on the real API server, what does not, and that the printed commands free it."""
+
+import sysconfig
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from harness import CANARY, STABLE, Cluster, Obj, Result, deployment, eventually, namespace, sandbox
+from scenery import Edit, Scene, Tag, findings, obj, staged
+
+SPACE = "sc-shop"
+
+
+@pytest.fixture(scope="module")
+def mesh() -> Iterator[Cluster]:
+    with sandbox("sc-before-removal") as made:
+        made.enable().must()
+        made.apply(namespace(SPACE))
+        made.pilotage("upgrade", "start", "--revision", CANARY).must()
+        yield made
+
+
+def space(**labels: str) -> Edit:
+    """How the applications' namespace is labelled."""
+    return Edit(f"namespace/{SPACE}", {"metadata": {"labels": namespace(SPACE, **labels)["metadata"]["labels"]}})
+
+
+def removal(mesh: Cluster, verb: str = "complete", *words: str) -> Result:
+    return mesh.pilotage("upgrade", verb, "--dry-run", "-o", "json", *words)
+
+
+def workload(kind: str, name: str, **labels: str) -> Obj:
+    """One of the kinds that a Deployment's pods can be given to."""
+    made = deployment(SPACE, name, replicas=1, **labels)
+    spec = made["spec"]
+    version = "apps/v1"
+    if kind == "DaemonSet":
+        del spec["replicas"]
+    if kind == "Job":
+        version = "batch/v1"
+        spec = {"template": spec["template"]}
+        spec["template"]["spec"]["restartPolicy"] = "Never"
+    if kind == "Pod":
+        version, spec = "v1", spec["template"]["spec"]
+        return obj(kind, name, space=SPACE, labels={"app": name}, spec=spec)
+    return obj(kind, name, space=SPACE, version=version, spec=spec)
+
+
+def suspended(name: str, **labels: str) -> Obj:
+    job = workload("Job", name, **labels)["spec"]
+    spec = {"schedule": "0 0 * * *", "suspend": True, "jobTemplate": {"spec": job}}
+    return obj("CronJob", name, space=SPACE, version="batch/v1", spec=spec)
+
+
+def route(**labels: str) -> Obj:
+    spec = {"hosts": ["shop"], "http": [{"route": [{"destination": {"host": "shop"}}]}]}
+    marks = {f"istio.io/{key}": value for key, value in labels.items()}
+    return obj("VirtualService", "route", space=SPACE, version="networking.istio.io/v1", labels=marks, spec=spec)
+
+
+class World(NamedTuple):
+    """Asked to complete; `held` are words of the messages that refuse, one for each group; none where nothing holds."""
+
+    sentence: str
+    scene: Scene
+    held: tuple[str, ...] = ()
+
+
+OLD, NEW = {"rev": STABLE}, {"rev": CANARY}
+HOLDING = [
+    World("a namespace labelled for it, without one pod", (space(**OLD),), (f"namespaces: {SPACE}",)),
+    World("a namespace labelled for a tag of it", (Tag("prod", STABLE), space(rev="prod")), ("tag prod",)),
+    World(
+        "a namespace that asks for the default tag",
+        (Tag("default", STABLE), space(istio_injection="enabled")),
+        ("istio-injection=enabled",),
+    ),
+    World(
+        "a Deployment at 0 replicas labelled for it",
+        (deployment(SPACE, "web", replicas=0, **OLD),),
+        ("templates of Deployments",),
+    ),
+    World("a suspended CronJob", (suspended("nightly", **OLD),), ("templates of CronJobs",)),
+    World("a route only its istiod reads", (route(**OLD),), ("VirtualService resources",)),
+    World(
+        "pods of every kind of workload",
+        (
+            space(**OLD),
+            *(workload(kind, kind.lower()) for kind in ("Deployment", "StatefulSet", "DaemonSet", "Pod")),
+        ),
+        (
+            "namespaces",
+            "pods of Deployment deployment",
+            "pods of StatefulSet statefulset",
+            "pods of DaemonSet daemonset",
+            "pods without a workload",
+        ),
+    ),
+    World(
+        "pods that ask for it by themselves",
+        (workload("Deployment", "web", **OLD),),
+        ("templates of Deployments", "pods of Deployment web"),
+    ),
+]
+FREE = [
+    World("nothing is in the mesh", ()),
+    World("a namespace labelled for the other one", (space(**NEW), workload("Deployment", "web"))),
+    World("a namespace of a tag of the other one", (Tag("prod", CANARY), space(rev="prod"))),
+    World("a tag of it with nobody behind it", (Tag("prod", STABLE),)),
+    World("istio-injection=disabled hides the label", (space(istio_injection="disabled", **OLD),)),
+    World("its namespace's label beats a template's", (space(**NEW), deployment(SPACE, "web", 0, **OLD))),
+    World("a template of the other one", (suspended("nightly", **NEW),)),
+    World("a route only the other istiod reads", (route(**NEW),)),
+    World("pods without a proxy", (workload("Deployment", "web"),)),
+]
+
+
+def named(world: World) -> str:
+    return world.sentence.replace(" ", "-")
+
+
+@pytest.mark.parametrize("world", HOLDING, ids=named)
+def test_a_revision_in_use_stays_and_the_printed_commands_free_it(mesh: Cluster, world: World) -> None:
+    with staged(mesh, *world.scene):
+        refused = removal(mesh).must(3)
+        found = findings(refused)
+        assert {finding["code"] for finding in found} == {"RevisionInUse"}
+        messages = [finding["message"] for finding in found]
+        assert all(any(words in message for message in messages) for words in world.held), messages
+        assert len(messages) == len(world.held), messages
+        obey(mesh, found)
+        eventually("nothing holds it", lambda: removal(mesh).code == 0)
+
+
+@pytest.mark.parametrize("world", FREE, ids=named)
+def test_a_revision_that_nothing_needs_may_go(mesh: Cluster, world: World) -> None:
+    with staged(mesh, *world.scene):
+        assert findings(removal(mesh).must()) == []
+
+
+def obey(mesh: Cluster, found: list[dict[str, str]]) -> None:
+    """Runs the printed commands as a user would."""
+    path = f"PATH={sysconfig.get_path('scripts')}:{mesh.environment['PATH']}"
+    for finding in found:
+        mesh.run("env", path, "bash", "-euc", finding["fix"]).must()
