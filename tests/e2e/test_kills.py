@@ -65,6 +65,17 @@ def test_a_half_done_start_can_be_rolled_back(mesh: Cluster) -> None:
     _expect_whole(mesh, STABLE)
 
 
+def test_a_resource_deleted_during_a_canary_is_taken_back_with_both_revisions(mesh: Cluster) -> None:
+    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    mesh.kubectl("delete", "servicemesh", "default").must()
+    mesh.pilotage("enable", "--profile", "aks", "--charts", str(mesh.assets["charts"])).must()
+    entries = mesh.get("smesh", "default")["spec"]["revisions"]
+    assert [entry["name"] for entry in entries] == [STABLE, CANARY]
+    _expect_whole(mesh, STABLE)
+    _expect_whole(mesh, CANARY)
+    mesh.pilotage("upgrade", "rollback", "--yes").must()
+
+
 @pytest.mark.parametrize("at", [0, 1], ids=["once-its-webhooks-are-gone", "once-its-deployment-is-gone"])
 def test_a_complete_that_was_killed_goes_on_when_run_again(at: int) -> None:
     with sandbox(f"complete-{at}") as mesh:

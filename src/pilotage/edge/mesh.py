@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 
-from pilotage.domain.crd import service_mesh_crd
 from pilotage.domain.errors import Refused, Retry
 from pilotage.domain.mesh import Mode, Revision, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.names import API_VERSION, CREATE_MANAGER, MANAGER, MESH_KIND, MESH_NAME
@@ -55,10 +54,14 @@ def create_mesh(kube: Kube, spec: ServiceMeshSpec, *, dry_run: bool = False) -> 
 def edit_mesh(
     kube: Kube, mesh: ServiceMesh, spec: ServiceMeshSpec, annotations: dict[str, str | None], *, dry_run: bool = False
 ) -> None:
-    """Writes revisions, mode and annotations. Raises Retry if the resource was edited since it was read."""
+    """Writes revisions, mode, artifacts and annotations. Raises Retry if the resource was edited since it was read."""
     body: dict[str, Any] = {
         "metadata": {"resourceVersion": mesh.resource_version, "annotations": annotations},
-        "spec": {"revisions": msgspec.to_builtins(spec.revisions), "mode": spec.mode},
+        "spec": {
+            "revisions": msgspec.to_builtins(spec.revisions),
+            "mode": spec.mode,
+            "artifacts": msgspec.to_builtins(spec.artifacts),
+        },
     }
     kube.patch(MESH, body, dry_run=dry_run)
 
@@ -68,6 +71,8 @@ def with_revisions(spec: ServiceMeshSpec, revisions: list[Revision], mode: Mode 
 
 
 def _install_crd(kube: Kube, *, dry_run: bool) -> None:
+    from pilotage.domain.crd import service_mesh_crd  # only `enable` needs it
+
     crd = service_mesh_crd()
     ref = ObjectRef(crd["apiVersion"], crd["kind"], "", crd["metadata"]["name"])
     live = kube.get(ref)

@@ -1,8 +1,9 @@
 """`enable` and `disable`: the first control plane, and the last. Called by `main`."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
+import msgspec
 
 from pilotage.decide.catalog import version_of
 from pilotage.decide.usage import proxies_exist
@@ -10,9 +11,10 @@ from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import Artifacts, Mode, Names, ProfileName, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.mesh import Revision as Entry
-from pilotage.domain.profile import profile_of
+from pilotage.domain.profile import Profile, profile_of
 from pilotage.domain.state import Revision
 from pilotage.edge.mesh import create_mesh, read_mesh, with_revisions
+from pilotage.edge.observe import observe
 from pilotage.faces.cli import options
 from pilotage.faces.cli.ask import confirm
 from pilotage.faces.cli.canary import Canary, newest_revision, patiently, preflight_of, prove
@@ -53,7 +55,9 @@ def enable(session: Session, revision: str | None, version: str | None, profile:
     if there is not None and there.spec.mode is Mode.ISTIO:
         mesh = _resume(there, revision)
     else:
-        mesh = ServiceMesh(_wanted(session, revision, version, profile, flags))
+        artifacts = Artifacts(charts=flags["charts"], hub=flags["hub"])
+        wish = Wish(revision, version, ProfileName(profile), artifacts)
+        mesh = ServiceMesh(_wanted(session, there, wish))
     entry = mesh.spec.revisions[0]
     target = Revision(entry.name, version_of(entry.name, entry.version, session.catalog))
     canary = Canary(session, mesh, target, Verb.ENABLE)
@@ -99,14 +103,41 @@ def disable(session: Session, **flags: Any) -> None:
     return report(flags["output"], f"{', '.join(names)} removed. Kept: {_KEPT}.")
 
 
-def _wanted(
-    session: Session, revision: str | None, version: str | None, profile: str, flags: dict[str, Any]
-) -> ServiceMeshSpec:
-    artifacts = Artifacts(charts=flags["charts"], hub=flags["hub"])
+class Wish(NamedTuple):
+    """What the words of `enable` ask for; None where they say nothing."""
+
+    revision: str | None
+    version: str | None
+    profile: ProfileName
+    artifacts: Artifacts
+
+
+def _wanted(session: Session, there: ServiceMesh | None, wish: Wish) -> ServiceMeshSpec:
+    """The resource as it should be: what a disabled one says, or control planes of ours whose resource was deleted."""
     names = Names(namespace=session.istio_namespace)
-    spec = ServiceMeshSpec([Entry("default")], profile=ProfileName(profile), artifacts=artifacts, names=names)
-    name = revision or newest_revision(session, profile_of(spec))
-    return with_revisions(spec, [Entry(name, version)])
+    fresh = ServiceMeshSpec([Entry("default")], profile=wish.profile, artifacts=wish.artifacts, names=names)
+    spec = msgspec.structs.replace(there.spec, artifacts=wish.artifacts) if there else fresh
+    standing = _standing(session, profile_of(spec))
+    if standing and not there:
+        return with_revisions(spec, _taken_over(standing, wish))
+    name = wish.revision or newest_revision(session, profile_of(spec))
+    return with_revisions(spec, [Entry(name, str(version_of(name, wish.version, session.catalog)))])
+
+
+def _standing(session: Session, profile: Profile) -> list[Entry]:
+    """Control planes that Pilotage installed, with the versions they run."""
+    facts = frozenset({"control_planes"})
+    seen = observe(session.kube, profile, session.catalog, session.now, parts=facts).control_planes
+    planes = sorted((plane for plane in seen if plane.managed), key=lambda plane: plane.version or ())
+    return [Entry(plane.revision, str(plane.version) if plane.version else None) for plane in planes]
+
+
+def _taken_over(standing: list[Entry], wish: Wish) -> list[Entry]:
+    """All of them: one that was left out would be taken for one to remove."""
+    names = ", ".join(entry.name for entry in standing)
+    if wish.revision not in (None, *(entry.name for entry in standing)):
+        raise Refused(f"{names} is installed already, without its ServiceMesh", fix="pilotage enable, to take it back")
+    return standing
 
 
 def _resume(mesh: ServiceMesh, revision: str | None) -> ServiceMesh:

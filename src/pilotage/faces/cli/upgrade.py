@@ -57,7 +57,8 @@ def start(session: Session, revision: str, version: str | None, config: str | No
     stable = revisions_of(mesh, session.catalog)[0].name
     there = next((each for each in revisions_of(mesh, session.catalog) if each.name == revision), None)
     target = there or Revision(revision, version_of(revision, version, session.catalog))
-    canary = Canary(session, mesh if there else asked_for(mesh, Entry(revision, version)), target)
+    # The version is written down: a newer catalog must not move a control plane by itself.
+    canary = Canary(session, mesh if there else asked_for(mesh, Entry(revision, str(target.version))), target)
     if there:
         _refuse_unless_resumed(there, stable, version)
     findings = () if there else _ask(canary, mesh, config, flags["dry_run"])
