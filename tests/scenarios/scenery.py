@@ -154,6 +154,8 @@ def _await(cluster: Cluster, thing: Obj) -> None:
     name, space = thing["metadata"]["name"], thing["metadata"].get("namespace", "")
     if thing["kind"] == "ResourceQuota":
         eventually(f"quota {name} is counted", lambda: cluster.get("quota", name, "-n", space)["status"].get("used"))
+    elif thing["kind"] == "Job":
+        eventually(f"Job {name} is done", lambda: cluster.get("job", name, "-n", space)["status"].get("succeeded"))
     elif wanted := _pods_of(thing):
         eventually(f"{name} runs", lambda: _running(cluster, name, space) >= wanted)
 

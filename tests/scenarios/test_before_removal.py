@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import pytest
 
-from harness import CANARY, STABLE, Cluster, Obj, Result, deployment, eventually, namespace, sandbox
-from scenery import Edit, Scene, Tag, findings, obj, staged
+from harness import CANARY, MESH, STABLE, Cluster, Obj, Result, deployment, eventually, namespace, sandbox
+from scenery import Edit, Scene, Tag, findings, may, obj, staged, user
 
 SPACE = "sc-shop"
+WITHOUT_CORE = "apps,batch,coordination.k8s.io,apiextensions.k8s.io,admissionregistration.k8s.io,pilotage.dev"
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,7 @@ FREE = [
     World("its namespace's label beats a template's", (space(**NEW), deployment(SPACE, "web", 0, **OLD))),
     World("a template of the other one", (suspended("nightly", **NEW),)),
     World("a route only the other istiod reads", (route(**NEW),)),
+    World("a Job that is done", (workload("Job", "once", **OLD),)),
     World("pods without a proxy", (workload("Deployment", "web"),)),
 ]
 
@@ -137,6 +139,54 @@ def test_a_revision_in_use_stays_and_the_printed_commands_free_it(mesh: Cluster,
 def test_a_revision_that_nothing_needs_may_go(mesh: Cluster, world: World) -> None:
     with staged(mesh, *world.scene):
         assert findings(removal(mesh).must()) == []
+
+
+@pytest.mark.parametrize("thing", [space(**NEW), route(**NEW)], ids=["a-namespace", "a-route"])
+def test_what_needs_the_canary_holds_up_its_rollback_and_not_the_completion(mesh: Cluster, thing: Edit | Obj) -> None:
+    with staged(mesh, thing):
+        found = findings(removal(mesh, "rollback").must(3))
+        assert {(finding["code"], finding["subject"]) for finding in found} == {("RevisionInUse", CANARY)}
+        assert STABLE in found[0]["fix"]
+        removal(mesh, "complete").must()
+
+
+def test_a_proxy_that_is_connected_holds_although_no_label_says_so(mesh: Cluster) -> None:
+    proxy = {"name": "istio-proxy", "image": "example/proxy:1"}
+    proxy["env"] = [{"name": "CA_ADDR", "value": f"istiod-{STABLE}.{MESH}.svc:15012"}]
+    pod = obj("Pod", "moved", space=SPACE, labels={"app": "moved"}, spec={"containers": [proxy]})
+    pod["metadata"]["annotations"] = {"istio.io/rev": CANARY, "sidecar.istio.io/status": "{}"}
+    with staged(mesh, pod):
+        eventually("its proxy is connected", lambda: removal(mesh).code == 3)
+        (found,) = findings(removal(mesh))
+        assert found["message"].startswith(f"connected proxies in namespace {SPACE}: moved: connected to istiod")
+    eventually("it is gone", lambda: removal(mesh).code == 0)
+
+
+def test_a_tag_that_git_keeps_holds_since_a_removal_could_not_move_it(mesh: Cluster) -> None:
+    mark = {"metadata": {"annotations": {"argocd.argoproj.io/tracking-id": "mesh:x"}}}
+    config = f"mutatingwebhookconfiguration/istio-revision-tag-prod-{MESH}"
+    with staged(mesh, Tag("prod", STABLE), Edit(config, mark)):
+        (found,) = findings(removal(mesh).must(3))
+    assert "kept by Argo CD" in found["message"]
+    assert f"pilotage tag generate prod --revision {CANARY} --overwrite" in found["fix"]
+
+
+def test_what_may_not_be_looked_at_is_not_taken_for_free(mesh: Cluster) -> None:
+    blind = user(mesh, "sc-no-pods", may("*", "namespaces,services,configmaps", ""), may("*", groups=WITHOUT_CORE))
+    found = findings(removal(mesh, "complete", "--kubeconfig", blind).must(3))
+    assert {finding["code"] for finding in found} == {"RevisionInUse"}
+    assert all(finding["message"].startswith(f"cannot tell whether {STABLE} is in use") for finding in found)
+
+
+def test_nothing_is_removed_while_the_survivor_could_not_take_over(mesh: Cluster) -> None:
+    name = f"deployment/istiod-{CANARY}"
+    with staged(mesh, Edit(name, {"spec": {"replicas": 0}}, MESH)):
+        eventually("the canary's istiod is down", lambda: not mesh.names("pods", MESH, f"istio.io/rev={CANARY}"))
+        found = findings(removal(mesh).must(3))
+        assert {(finding["code"], finding["subject"]) for finding in found} == {("IstiodNotAvailable", CANARY)}
+        removal(mesh, "rollback").must()
+    mesh.kubectl("rollout", "status", name, "-n", MESH, "--timeout=120s").must()
+    eventually("it may take over again", lambda: removal(mesh).code == 0)
 
 
 def obey(mesh: Cluster, found: list[dict[str, str]]) -> None:
