@@ -128,6 +128,13 @@ def _options(command: click.Command, context: click.Context) -> dict[str, click.
     return {flag: option for option in found for flag in (*option.opts, *option.secondary_opts)}
 
 
+def test_modules_that_the_architecture_names_are_there() -> None:
+    now, _, _ = (ROOT / "docs" / "architecture.md").read_text().partition("## Places kept")
+    named = re.findall(r"`(?:src/pilotage/)?((?:decide|edge|domain|faces)/\w+)(?:\.py)?`", now)
+    assert named
+    assert not [each for each in named if not (ROOT / "src" / "pilotage" / f"{each}.py").is_file()]
+
+
 def test_every_verb_of_the_makefile_is_explained_by_make_help() -> None:
     text = (ROOT / "Makefile").read_text()
     phony = re.search(r"(?m)^\.PHONY: (.+)$", text)
