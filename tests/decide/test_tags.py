@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pilotage.decide.tags import TagRequest, TagRow, generate, list_tags, remove_tag, repoint, set_tag
+from pilotage.decide.taglist import TagRow, list_tags
+from pilotage.decide.tags import TagRequest, generate, remove_tag, repoint, set_tag
 from pilotage.domain.actions import Action, Apply, Delete
 from pilotage.domain.errors import Refused, Retry
 from pilotage.domain.istio import Requirement, Selector, WebhookConfig

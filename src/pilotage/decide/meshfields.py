@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import msgspec
 
+from pilotage.data import read
 from pilotage.decide.strictyaml import Node
 
 # As istiod decodes durations: Go's, not only seconds.
@@ -30,8 +30,7 @@ class FieldTree(msgspec.Struct, frozen=True):
 
 @cache
 def field_tree() -> FieldTree:
-    data = resources.files("pilotage").joinpath("data", "meshconfig-fields.json").read_bytes()
-    return msgspec.json.decode(data, type=FieldTree)
+    return msgspec.json.decode(read("meshconfig-fields.json"), type=FieldTree)
 
 
 def problems(root: Node) -> Iterator[str]:

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import msgspec
 
+from pilotage.data import read
 from pilotage.domain.objects import Obj, annotations_of, labels_of
 
 # One step of a path: the name of a field, or the keys of an item of a list, as in {"name": "istio-proxy"}.
@@ -47,7 +47,7 @@ def _table() -> _Table:
     """The table ships with the package and never changes while it runs, so reading it is no fact of the cluster."""
     from yaml import safe_load  # noqa: PLC0415 - costs start-up time, and only writes need it
 
-    return msgspec.convert(safe_load(files("pilotage").joinpath("data/owners.yaml").read_text()), _Table)
+    return msgspec.convert(safe_load(read("owners.yaml")), _Table)
 
 
 def owner_of(obj: Obj, path: Sequence[Step]) -> FieldOwner | None:

@@ -20,6 +20,7 @@ from pilotage.decide.tag_objects import (
     validator_object,
 )
 from pilotage.decide.tag_source import check_name, check_owner, services_of, source_of
+from pilotage.decide.taglist import namespaces_with
 from pilotage.domain.actions import Action, Apply, Delete
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding
@@ -27,14 +28,6 @@ from pilotage.domain.istio import Webhook, WebhookConfig
 from pilotage.domain.names import DEFAULT_REVISION, REV, TAG, tag_webhook
 from pilotage.domain.objects import Obj, ObjectRef
 from pilotage.domain.state import Snapshot
-
-
-class TagRow(msgspec.Struct, frozen=True):
-    """One row of the list. `tag` is empty for a revision without tags; `namespaces` name the tag in their label."""
-
-    tag: str
-    revision: str
-    namespaces: tuple[str, ...]
 
 
 class TagRequest(msgspec.Struct, frozen=True):
@@ -46,27 +39,6 @@ class TagRequest(msgspec.Struct, frozen=True):
     auto_inject_namespaces: bool = False
     webhook_name: str = ""
     skip_confirmation: bool = False
-
-
-def list_tags(snapshot: Snapshot) -> tuple[TagRow, ...]:
-    """As istioctl lists: by revision, then tag; a revision without a tag has a row of its own.
-
-    Unlike istioctl, a gateway's Service that carries the revision's label is not taken for a revision.
-    """
-    services = (each for each in snapshot.revision_services if each.tag or each.labels.get("app") == "istiod")
-    by_webhook = {(config.revision, config.tag) for config in snapshot.injectors if config.revision}
-    found = by_webhook | {(each.revision, each.tag) for each in services if each.revision}
-    tagged = {revision for revision, tag in found if tag}
-    return tuple(
-        TagRow(tag, revision, namespaces_with(snapshot, tag) if tag else ())
-        for revision, tag in sorted(found)
-        if tag or revision not in tagged
-    )
-
-
-def namespaces_with(snapshot: Snapshot, tag: str) -> tuple[str, ...]:
-    """Namespaces whose label names the tag."""
-    return tuple(sorted(space.name for space in snapshot.namespaces if space.labels.get(REV) == tag))
 
 
 def set_tag(snapshot: Snapshot, request: TagRequest) -> tuple[Action, ...]:

@@ -1,11 +1,11 @@
 """Finds the catalog: the packaged one, or the text of a user's own in a file or a ConfigMap. Called by the faces."""
 
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from pilotage.data import read
 from pilotage.domain.catalog import Catalog
 from pilotage.domain.errors import Refused
 from pilotage.domain.objects import ObjectRef
@@ -19,8 +19,7 @@ PACKAGED = "catalog.json"  # catalog.yaml made ready by tools/catalog.py: no YAM
 
 def packaged_catalog() -> Catalog:
     """The catalog that comes with Pilotage."""
-    data = resources.files("pilotage").joinpath("data", PACKAGED).read_bytes()
-    return msgspec.json.decode(data, type=Catalog)
+    return msgspec.json.decode(read(PACKAGED), type=Catalog)
 
 
 def catalog_text(path: Path) -> str:

@@ -1,21 +1,24 @@
-"""One look at the cluster: lists that several facts need are asked for once, in threads. Used by `observe` only."""
+"""One look at the cluster: lists that several facts need are asked for once, in threads. Used by `observe` only.
+
+Decoders of pods and workloads are imported where they are used, as in `observe`.
+"""
 
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pilotage.domain.cluster import Pod
 from pilotage.domain.errors import Denied
 from pilotage.domain.istio import WebhookConfig
 from pilotage.domain.objects import Obj, ObjectRef
 from pilotage.edge import webhooks
-from pilotage.edge.controlplanes import istiod_pods
 from pilotage.edge.kube import Kube
-from pilotage.edge.pods import decode_pods
-from pilotage.edge.workloads import KINDS, WorkloadWire, decode_page
+
+if TYPE_CHECKING:
+    from pilotage.edge.workloads import WorkloadWire
 
 Found = TypeVar("Found")
 
@@ -43,18 +46,22 @@ class Look:
         return self._begin("leases", lambda: self.kube.list("coordination.k8s.io/v1", "Lease", self.namespace)).result()
 
     def istiod_pods(self) -> tuple[Pod, ...]:
+        from pilotage.edge.controlplanes import istiod_pods
+
         return self._begin("istiod pods", lambda: istiod_pods(self.kube)).result()
 
     def pods(self) -> tuple[list[Pod], dict[str, str]]:
         """Every pod, and kind -> apiVersion of what owns pods."""
         return self._begin("pods", self._pods).result()
 
-    def workloads(self) -> dict[str, list[WorkloadWire]]:
+    def workloads(self) -> dict[str, list["WorkloadWire"]]:
         """Every object of each kind of `workloads.KINDS`."""
+        from pilotage.edge.workloads import KINDS
+
         begun = {kind: self._begin(kind, partial(self._workloads, kind)) for kind in KINDS}
         return {kind: future.result() for kind, future in begun.items()}
 
-    def jobs(self) -> list[WorkloadWire]:
+    def jobs(self) -> "list[WorkloadWire]":
         """None where they may not be read: for pods they only tell which CronJob a Job came from."""
         try:
             return self._begin("Job", partial(self._workloads, "Job")).result()
@@ -68,10 +75,14 @@ class Look:
             return self._begun[name]
 
     def _pods(self) -> tuple[list[Pod], dict[str, str]]:
+        from pilotage.edge.pods import decode_pods
+
         owners: dict[str, str] = {}
         pages = self.kube.list_pages("v1", "Pod")
         return [pod for page in pages for pod in decode_pods(page, owners)], owners
 
-    def _workloads(self, kind: str) -> list[WorkloadWire]:
+    def _workloads(self, kind: str) -> "list[WorkloadWire]":
+        from pilotage.edge.workloads import KINDS, decode_page
+
         pages = self.kube.list_pages(KINDS[kind], kind)
         return [wire for page in pages for wire in decode_page(page)]

@@ -2,6 +2,8 @@
 
 A fact is a field of Snapshot and a row of `_READERS`. `parts` names the facts to look at. What was not looked at, or
 may not be read (403), stands in `Snapshot.unknown` with the cause, so that no rule takes it for empty.
+
+Decoders are imported inside their readers: most verbs ask for a few small lists and should answer at once.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,24 +12,18 @@ from datetime import datetime
 from typing import Any, Final
 
 from pilotage.domain.catalog import Catalog
-from pilotage.domain.cluster import Namespace, Pod, Workload
+from pilotage.domain.cluster import Namespace, Node, Pod, Quota, Workload
 from pilotage.domain.errors import Denied
-from pilotage.domain.istio import ControlPlane
+from pilotage.domain.istio import ControlPlane, IstiodReport
 from pilotage.domain.mesh import ServiceMesh
 from pilotage.domain.names import LEASE, MESH_KEY
-from pilotage.domain.objects import ObjectRef, labels_of
+from pilotage.domain.objects import Obj, ObjectRef, labels_of
 from pilotage.domain.profile import Profile
 from pilotage.domain.state import Snapshot
 from pilotage.domain.version import Version
-from pilotage.edge import capacity, webhooks
-from pilotage.edge.controlplanes import control_planes
-from pilotage.edge.inventory import inventory
-from pilotage.edge.istiod import reports
+from pilotage.edge import webhooks
 from pilotage.edge.kube import Kube
-from pilotage.edge.lease import operator_runs
 from pilotage.edge.look import Look
-from pilotage.edge.roots import roots_of
-from pilotage.edge.workloads import cron_owners, of_cron_jobs, others, workload_of
 
 Parts = frozenset[str]
 
@@ -72,12 +68,16 @@ def _namespaces(look: Look) -> tuple[Namespace, ...]:
 
 
 def _pods(look: Look) -> tuple[Pod, ...]:
+    from pilotage.edge.workloads import cron_owners, of_cron_jobs
+
     pods, _ = look.pods()
     return tuple(of_cron_jobs(pods, cron_owners(look.jobs())))
 
 
 def _workloads(look: Look) -> tuple[Workload, ...]:
     """Jobs that a CronJob makes are the CronJob's; what no list shows is told by its pods."""
+    from pilotage.edge.workloads import cron_owners, others, workload_of
+
     crons = cron_owners(look.jobs())
     listed = (
         workload_of(kind, wire)
@@ -89,8 +89,22 @@ def _workloads(look: Look) -> tuple[Workload, ...]:
     return (*listed, *others(pods, owners))
 
 
+def _nodes(look: Look) -> tuple[Node, ...]:
+    from pilotage.edge.capacity import nodes
+
+    return nodes(look.kube)
+
+
+def _quotas(look: Look) -> tuple[Quota, ...]:
+    from pilotage.edge.capacity import quotas
+
+    return quotas(look.kube, look.namespace)
+
+
 def _control_planes(look: Look) -> tuple[ControlPlane, ...]:
     """Without pods only the reason of one that is not available is missing."""
+    from pilotage.edge.controlplanes import control_planes
+
     try:
         pods = look.istiod_pods()
     except Denied:
@@ -109,11 +123,31 @@ def _configs(look: Look) -> dict[str, str]:
     return {name: held[MESH_KEY] for name, held in data if MESH_KEY in held}
 
 
+def _roots(look: Look) -> dict[str, str]:
+    from pilotage.edge.roots import roots_of
+
+    return roots_of(look.injectors())
+
+
+def _live(look: Look) -> dict[ObjectRef, Obj]:
+    from pilotage.edge.inventory import inventory
+
+    return inventory(look.kube, look.refs, look.pool)
+
+
+def _istiods(look: Look) -> tuple[IstiodReport, ...]:
+    from pilotage.edge.istiod import reports
+
+    return reports(look.kube, look.istiod_pods(), look.pool)
+
+
 def _leases(look: Look) -> tuple[str, ...]:
     return tuple(sorted(obj["metadata"]["name"] for obj in look.leases()))
 
 
 def _operator(look: Look) -> bool:
+    from pilotage.edge.lease import operator_runs
+
     lease = next((obj for obj in look.leases() if obj["metadata"]["name"] == LEASE), None)
     return operator_runs(lease, look.now)
 
@@ -123,8 +157,8 @@ _READERS: Final[Mapping[str, Callable[[Look], Any]]] = {
     "namespaces": _namespaces,
     "pods": _pods,
     "workloads": _workloads,
-    "nodes": lambda look: capacity.nodes(look.kube),
-    "quotas": lambda look: capacity.quotas(look.kube, look.namespace),
+    "nodes": _nodes,
+    "quotas": _quotas,
     "injectors": lambda look: look.injectors(),
     "validators": lambda look: look.validators(),
     "control_planes": _control_planes,
@@ -132,9 +166,9 @@ _READERS: Final[Mapping[str, Callable[[Look], Any]]] = {
     "revision_services": lambda look: webhooks.revision_services(look.services()),
     "resources": lambda look: webhooks.labelled_resources(look.kube, look.pool),
     "configs": _configs,
-    "roots": lambda look: roots_of(look.injectors()),
-    "live": lambda look: inventory(look.kube, look.refs, look.pool),
-    "istiods": lambda look: reports(look.kube, look.istiod_pods(), look.pool),
+    "roots": _roots,
+    "live": _live,
+    "istiods": _istiods,
     "leases": _leases,
     "operator": _operator,
 }

@@ -43,7 +43,7 @@ SECTIONS = (
         "Move the applications",
         (
             Verb("tag set", f"{_CLI}.tag:set_", "Create a revision tag or point it elsewhere."),
-            Verb("tag list", f"{_CLI}.tag:list_", "List revision tags.", ("show",)),
+            Verb("tag list", f"{_CLI}.taglist:list_", "List revision tags.", ("show",)),
             Verb("tag remove", f"{_CLI}.tag:remove", "Remove a revision tag.", ("delete",)),
             Verb("tag generate", f"{_CLI}.tag:generate", "Print a revision tag's objects as YAML."),
             Verb("namespace move", f"{_CLI}.namespace:move", "Label namespaces for a tag or a revision."),

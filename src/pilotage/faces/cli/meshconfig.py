@@ -19,7 +19,7 @@ from pilotage.faces.render.findings import document, text
 from pilotage.faces.render.table import table
 
 _CONFIGS = frozenset({"configs"})
-_INSTALLED = frozenset({"configs", "control_planes", "injectors"})
+_INSTALLED = frozenset({"configs", "control_planes", "injectors", "mesh"})
 _REFUSED = 3
 
 _from = click.option("--from", "source", required=True, metavar="REVISION", help="The revision to read.")

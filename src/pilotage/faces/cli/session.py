@@ -79,11 +79,13 @@ class Session:
     def snapshot(self, parts: frozenset[str] | None = None) -> "Snapshot":
         """The cluster now, as far as `parts` say (fields of Snapshot): Refused if one of them may not be read.
 
-        Without `parts` all of it, as far as it may be read: the rest is in `unknown`.
+        Without `parts` all of it, as far as it may be read: the rest is in `unknown`. The part `mesh` is the resource.
         """
         from pilotage.edge.observe import observe
 
-        seen = observe(self.kube, self.profile, self.catalog, self.now, parts=parts, mesh=self.mesh)
+        mesh = self.mesh if parts is None or "mesh" in parts else None
+        facts = None if parts is None else parts - {"mesh"}
+        seen = observe(self.kube, self.profile, self.catalog, self.now, parts=facts, mesh=mesh)
         blind = [part for part in sorted(parts or ()) if part in seen.unknown]
         if blind:
             raise Refused(f"cannot read {blind[0]}: {seen.unknown[blind[0]]}", fix="kubectl auth can-i --list")

@@ -1,4 +1,4 @@
-"""`tag set|list|remove|generate`: istioctl's verbs, flags and messages: the word can be replaced in a script."""
+"""`tag set|remove|generate`: istioctl's verbs, flags and messages: the word can be replaced in a script."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,19 +8,17 @@ import click
 import msgspec
 
 from pilotage.decide import tags
-from pilotage.decide.tags import TagRequest, TagRow
+from pilotage.decide.tags import TagRequest
 from pilotage.domain.state import Snapshot
 from pilotage.faces.cli.ask import confirm
-from pilotage.faces.cli.options import command, dry_run, duration, one, output
+from pilotage.faces.cli.options import command, dry_run, duration, one
 from pilotage.faces.cli.session import Session
 from pilotage.faces.cli.until import until_ready
 from pilotage.faces.cli.write import write
-from pilotage.faces.render.emit import emit, yaml_documents
+from pilotage.faces.render.emit import yaml_documents
 from pilotage.faces.render.findings import text
-from pilotage.faces.render.table import table
 
 _PARTS = frozenset({"namespaces", "injectors", "validators", "services", "revision_services", "control_planes"})
-_LISTED = frozenset({"namespaces", "injectors", "revision_services"})
 _CREATED = (
     'Revision tag "{tag}" created, referencing control plane revision "{revision}". To enable injection using this\n'
     "revision tag, use 'kubectl label namespace <NAMESPACE> istio.io/rev={tag}'"
@@ -90,21 +88,6 @@ def generate(session: Session, names: tuple[str, ...], **flags: Any) -> None:
     if not request.skip_confirmation and (conflicts := tags.tag_conflicts(snapshot, request)):
         _warn(conflicts)
     click.echo(yaml_documents(objects), nl=False)
-
-
-@command()
-@output
-def list_(session: Session, output: str) -> None:
-    """List revision tags, the revisions they point at, and the namespaces that name them."""
-    rows = tags.list_tags(session.snapshot(_LISTED))
-    emit(output, rows, lambda: _lines(rows))
-
-
-def _lines(rows: Sequence[TagRow]) -> list[str]:
-    if not rows:
-        return ["No Istio revision tags found."]
-    cells = [(row.tag, row.revision, ",".join(row.namespaces)) for row in rows]
-    return table(("TAG", "REVISION", "NAMESPACES"), cells, gap=1)
 
 
 @command()

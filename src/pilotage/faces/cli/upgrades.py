@@ -34,7 +34,7 @@ def get_revisions(session: Session, output: str) -> None:
 @output
 def get_upgrades(session: Session, output: str) -> None:
     """List the revisions this cluster may move to, and say of every newer one why it is not offered."""
-    snapshot = session.snapshot(frozenset({"kubernetes", "control_planes"}))
+    snapshot = session.snapshot(frozenset({"kubernetes", "control_planes", "mesh"}))
     rows = eligibility.get_upgrades(installed_revisions(snapshot), support_of(snapshot))
     if not rows:
         click.echo("No Istio control plane was found in this cluster. Next: pilotage get-revisions", err=True)
