@@ -1,12 +1,20 @@
-"""Istio's own charts, from the module that tools/istio pins."""
+"""Istio's own charts, from the module that tools/istio pins; and a cache that is not the user's."""
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 _TOOLS = Path(__file__).parents[2] / "tools" / "istio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

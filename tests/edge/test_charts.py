@@ -1,5 +1,6 @@
 """Charts: Istio's own, rendered by Helm's own engine."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pilotage.domain.version import Version
 from pilotage.edge.chart_source import plain_http
 from pilotage.edge.charts import HelmBinary, HelmEngine, Remembering, Renderer, render_base, render_revision
 
-pytest.importorskip("helm_python")
+ENGINE = Path(pytest.importorskip("helm_python").__file__)
 
 AKS = PROFILES[ProfileName.AKS]
 ISTIO = PROFILES[ProfileName.ISTIO]
@@ -24,7 +25,7 @@ NEW = Version(1, 31, 0)
 
 @pytest.fixture(scope="session")
 def charts(istio_charts: Path) -> Renderer:
-    return Remembering(HelmEngine(str(istio_charts)))
+    return Remembering(HelmEngine(str(istio_charts), ENGINE))
 
 
 def _one(objects: tuple[Obj, ...], kind: str) -> Obj:
@@ -137,13 +138,13 @@ def test_the_words_of_the_engine_reach_the_user(charts: Renderer) -> None:
 
 def test_a_folder_without_charts_is_named(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=f"No chart base of version 1.31.0 in {tmp_path}"):
-        render_base(HelmEngine(str(tmp_path)), AKS, NEW, "asm-1-31")
+        render_base(HelmEngine(str(tmp_path), ENGINE), AKS, NEW, "asm-1-31")
 
 
 def test_the_version_stands_in_the_path_and_the_published_layout_is_found(istio_charts: Path, tmp_path: Path) -> None:
     (tmp_path / "1.31.0").mkdir()
     (tmp_path / "1.31.0" / "istiod").symlink_to(istio_charts / "istio-control" / "istio-discovery")
-    objects = _revision(HelmEngine(str(tmp_path / "{version}")))
+    objects = _revision(HelmEngine(str(tmp_path / "{version}"), ENGINE))
     assert _one(objects, "Deployment")["metadata"]["name"] == "istiod-asm-1-31"
 
 
@@ -155,7 +156,7 @@ def test_a_caller_may_change_what_it_was_given(charts: Renderer) -> None:
 def test_a_registry_that_does_not_answer_is_refused_with_the_cause(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(Refused, match="connection refused"):
-        render_base(HelmEngine("oci://127.0.0.1:1/charts"), AKS, NEW, "asm-1-31")
+        render_base(HelmEngine("oci://127.0.0.1:1/charts", ENGINE), AKS, NEW, "asm-1-31")
 
 
 @pytest.mark.parametrize(
@@ -186,3 +187,53 @@ def test_what_a_helm_binary_says_when_it_fails_reaches_the_user(istio_charts: Pa
     helm.chmod(0o755)
     with pytest.raises(Refused, match="no such template"):
         _revision(HelmBinary(str(istio_charts), str(helm)))
+
+
+def _counting(tmp_path: Path) -> tuple[Path, Path]:
+    """A helm, and the file to which it adds a line whenever it runs."""
+    helm, runs = tmp_path / "helm", tmp_path / "runs"
+    service = "apiVersion: v1\\nkind: Service\\nmetadata: {name: istiod}\\n"
+    helm.write_text(f"#!/bin/sh\necho run >> {runs}\nprintf '{service}'\n")
+    helm.chmod(0o755)
+    return helm, runs
+
+
+@pytest.fixture
+def chart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A chart in a folder, with a cache of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "charts" / "istiod").mkdir(parents=True)
+    (tmp_path / "charts" / "istiod" / "Chart.yaml").write_text("name: istiod\n")
+    return tmp_path / "charts" / "istiod"
+
+
+def test_what_was_rendered_before_is_not_rendered_again_by_the_next_process(chart: Path, tmp_path: Path) -> None:
+    helm, runs = _counting(tmp_path)
+    first = _revision(HelmBinary(str(chart.parent), str(helm)))
+    assert _revision(HelmBinary(str(chart.parent), str(helm))) == first
+    assert runs.read_text().count("run") == 1
+
+
+def test_other_values_another_chart_or_another_helm_are_rendered_anew(chart: Path, tmp_path: Path) -> None:
+    helm, runs = _counting(tmp_path)
+    charts = HelmBinary(str(chart.parent), str(helm))
+    _revision(charts)
+    _revision(charts, {"autoscaleMin": 3})
+    (chart / "values.yaml").write_text("a: 1\n")
+    _revision(charts)
+    os.utime(helm, ns=(1, 1))
+    _revision(charts)
+    assert runs.read_text().count("run") == 4
+
+
+def test_rendered_charts_are_for_their_owner_only(chart: Path, tmp_path: Path) -> None:
+    helm, runs = _counting(tmp_path)
+    charts = HelmBinary(str(chart.parent), str(helm))
+    _revision(charts)
+    folder = tmp_path / "cache" / "pilotage" / "rendered"
+    [answer] = folder.iterdir()
+    assert (folder.stat().st_mode & 0o777, answer.stat().st_mode & 0o777) == (0o700, 0o600)
+
+    folder.chmod(0o755)
+    _revision(charts)
+    assert runs.read_text().count("run") == 2

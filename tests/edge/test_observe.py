@@ -14,7 +14,7 @@ from pilotage.domain.objects import ObjectRef
 from pilotage.domain.profile import PROFILES
 from pilotage.domain.state import Snapshot
 from pilotage.domain.version import Version
-from pilotage.edge.observe import ALL, TAGS, Parts, observe
+from pilotage.edge.observe import ALL, INSTALL, Parts, observe
 
 MESH = "/api/v1/namespaces/istio-system"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -57,8 +57,8 @@ def test_an_empty_cluster_is_known_to_be_empty(tmp_path: Path) -> None:
 
 
 def test_what_was_not_looked_at_is_unknown(tmp_path: Path) -> None:
-    seen = look(tmp_path, {}, parts=TAGS)
-    assert seen.unknown == dict.fromkeys(ALL - TAGS, "not looked at")
+    seen = look(tmp_path, {}, parts=INSTALL)
+    assert seen.unknown == dict.fromkeys(ALL - INSTALL, "not looked at")
 
 
 def test_what_may_not_be_read_is_unknown_with_the_cause_and_the_rest_is_seen(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pilotage.domain.profile import PROFILES
 from pilotage.domain.version import Version
 from pilotage.edge.charts import HelmEngine, render_base
 
-pytest.importorskip("helm_python")
+ENGINE = Path(pytest.importorskip("helm_python").__file__)
 
 NEW = Version(1, 31, 0)
 FILES = {
@@ -84,7 +84,7 @@ def place(api: Api) -> str:
 def test_a_chart_is_pulled_once_and_rendered(registry: tuple[Registry, Api]) -> None:
     made, api = registry
     for _ in range(2):
-        [config] = render_base(HelmEngine(place(api)), PROFILES[ProfileName.AKS], NEW, "asm-1-31")
+        [config] = render_base(HelmEngine(place(api), ENGINE), PROFILES[ProfileName.AKS], NEW, "asm-1-31")
     assert config["metadata"] == {"name": "asm-1-31", "namespace": "aks-istio-system"}
     assert config["data"] == {"ns": "aks-istio-system"}
     assert sorted(made.asked) == sorted(set(made.asked))
@@ -95,5 +95,5 @@ def test_a_version_that_is_not_there_is_refused_and_leaves_nothing_behind(
 ) -> None:
     _, api = registry
     with pytest.raises(Refused, match=r"1\.30\.0"):
-        render_base(HelmEngine(place(api)), PROFILES[ProfileName.AKS], Version(1, 30, 0), "asm-1-30")
+        render_base(HelmEngine(place(api), ENGINE), PROFILES[ProfileName.AKS], Version(1, 30, 0), "asm-1-30")
     assert not list((tmp_path / "cache").rglob("*.tgz"))

@@ -30,6 +30,11 @@ def plain_http(reference: str) -> bool:
     return host in _LOOPBACK or host.rsplit(":", 1)[0] in _LOOPBACK
 
 
+def cache_folder(name: str) -> Path:
+    """Of the user's cache; not made yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pilotage" / name
+
+
 def locate(source: str, chart: str, version: Version, pull: Pull) -> Path:
     """Path of the chart `base` or `istiod`, a folder or an archive. `pull` fetches `oci://…` into a folder.
 
@@ -53,8 +58,7 @@ def locate(source: str, chart: str, version: Version, pull: Pull) -> Path:
 
 def _cached(reference: str, version: Version, pull: Pull) -> Path:
     """The archive in the cache. It is pulled beside its place and renamed, so that it is there whole or not at all."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pilotage" / "charts"
-    folder = root / hashlib.sha256(reference.encode()).hexdigest()[:16]
+    folder = cache_folder("charts") / hashlib.sha256(reference.encode()).hexdigest()[:16]
     archive = folder / f"{reference.rsplit('/', 1)[1]}-{version}.tgz"
     if not archive.is_file():
         folder.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
 import yaml
@@ -25,6 +25,7 @@ from pilotage.edge.chart_source import locate, plain_http
 from pilotage.edge.chart_values import Values, base_values, revision_values
 from pilotage.edge.managed_config import without_defaults
 from pilotage.edge.manifests import in_order, parse, whole
+from pilotage.edge.rendered import kept
 
 _SECONDS: Final = 120  # a pull over a slow line; a render takes less than one
 _REMEMBERED: Final = 16  # two revisions and a base, with room for edits of their values
@@ -49,41 +50,43 @@ class Renderer(Protocol):
 
 
 class HelmEngine:
-    """The wheel `helm-python-sdk`, one child process per request."""
+    """The wheel `helm-python-sdk`, at `package`; one child process per request."""
 
-    def __init__(self, source: str) -> None:
-        self._source = source
+    def __init__(self, source: str, package: Path) -> None:
+        self._source, self._package = source, package
 
     def render(self, release: ChartRelease) -> tuple[Obj, ...]:
         path = locate(self._source, release.chart, release.version, self._pull)
-        request = {"path": str(path), "name": release.name, "namespace": release.namespace, "values": release.values}
-        objects = self._ask(release.chart, request)
-        return in_order([whole(obj, release.namespace) for obj in objects])
+        wanted = {"path": str(path), "name": release.name, "namespace": release.namespace, "values": release.values}
+        request = msgspec.json.encode(wanted, order="sorted")
+        answer = kept(self._package, path, request, lambda: self._ask(release.chart, request))
+        return in_order([whole(obj, release.namespace) for obj in msgspec.json.decode(answer)["objects"]])
 
     def _pull(self, reference: str, version: Version, folder: Path) -> None:
         request = {"pull": reference, "version": str(version), "destination": str(folder)}
-        self._ask(reference, {**request, "plain_http": plain_http(reference)})
+        self._ask(reference, msgspec.json.encode({**request, "plain_http": plain_http(reference)}))
 
-    def _ask(self, subject: str, request: dict[str, Any]) -> list[Obj]:
-        words = [sys.executable, "-m", "pilotage.edge.charts_child"]
-        answer: dict[str, Any] = msgspec.json.decode(_run(subject, words, msgspec.json.encode(request)))
-        if "error" in answer:
-            raise _refused(subject, answer["error"])
-        objects: list[Obj] = answer["objects"]
-        return objects
+    def _ask(self, subject: str, request: bytes) -> bytes:
+        answer = _run(subject, [sys.executable, "-m", "pilotage.edge.charts_child"], request)
+        error: str = msgspec.json.decode(answer).get("error", "")
+        if error:
+            raise _refused(subject, error)
+        return answer
 
 
 class HelmBinary:
     """`helm template` and `helm pull` of a helm on PATH."""
 
     def __init__(self, source: str, helm: str) -> None:
-        self._source = source
-        self._helm = helm
+        self._source, self._helm = source, helm
 
     def render(self, release: ChartRelease) -> tuple[Obj, ...]:
         path = locate(self._source, release.chart, release.version, self._pull)
         words = [self._helm, "template", release.name, str(path), "--namespace", release.namespace]
-        text = _run(release.chart, [*words, "--include-crds", "--values", "-"], msgspec.json.encode(release.values))
+        words += ["--include-crds", "--values", "-"]
+        values = msgspec.json.encode(release.values, order="sorted")
+        request = b"\n".join((*map(str.encode, words), values))
+        text = kept(Path(self._helm), path, request, lambda: _run(release.chart, words, values))
         try:
             objects = parse(text.decode())
         except (yaml.YAMLError, ValueError) as error:
@@ -114,8 +117,9 @@ class Remembering:
 @cache
 def renderer_for(source: str) -> Renderer:
     """The engine that is here, for charts in a folder or `oci://…`. Raises Refused where there is none."""
-    if importlib.util.find_spec("helm_python") is not None:
-        return Remembering(HelmEngine(source))
+    package = importlib.util.find_spec("helm_python")
+    if package is not None and package.origin:
+        return Remembering(HelmEngine(source, Path(package.origin)))
     helm = shutil.which("helm")
     if helm is None:
         raise Refused(

@@ -174,7 +174,20 @@ _READERS: Final[Mapping[str, Callable[[Look], Any]]] = {
 }
 
 ALL: Final[Parts] = frozenset(_READERS)
-# What an install needs to see; whether something may be removed needs ALL.
-INSTALL: Final[Parts] = ALL - {"pods", "workloads", "resources", "istiods"}
-# What tags are about: few and small lists, for verbs that should answer at once.
-TAGS: Final[Parts] = frozenset({"namespaces", "injectors", "validators", "services", "revision_services"})
+# What an install looks at, step after step; whether something may be removed needs ALL.
+INSTALL: Final[Parts] = frozenset({"namespaces", "injectors", "validators", "control_planes", "live"})
+# What the rules ahead of an install read: not what each istiod says, nor what only a removal asks.
+PREFLIGHT: Final[Parts] = frozenset(
+    {
+        "kubernetes",
+        "namespaces",
+        "pods",
+        "workloads",
+        "nodes",
+        "quotas",
+        "injectors",
+        "control_planes",
+        "configs",
+        "live",
+    }
+)

@@ -1,7 +1,7 @@
 """Around an install: preflight ahead, proof behind. Called by `enable` and `upgrade start`."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,7 +11,7 @@ from pilotage.decide.eligibility import get_revisions
 from pilotage.decide.preflight import Request, preflight
 from pilotage.decide.support import Support
 from pilotage.domain.actions import Action
-from pilotage.domain.errors import Refused, Retry, TimedOut
+from pilotage.domain.errors import Refused, TimedOut
 from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import Revision as Entry
 from pilotage.domain.mesh import ServiceMesh
@@ -19,7 +19,7 @@ from pilotage.domain.names import BASE
 from pilotage.domain.objects import Obj, ref_of
 from pilotage.domain.profile import Profile, profile_of
 from pilotage.domain.state import Revision, Snapshot
-from pilotage.edge.observe import observe
+from pilotage.edge.observe import PREFLIGHT, observe
 from pilotage.edge.permissions import missing_permissions, needs_of
 from pilotage.edge.proof import injection_proof, selecting
 from pilotage.faces.cli.session import Session
@@ -88,19 +88,6 @@ def newest_revision(session: Session, profile: Profile) -> str:
     return fitting[-1]
 
 
-def patiently(act: Callable[[], Any], seconds: float) -> None:
-    """Repeats what raises Retry, for at most `seconds`; then the last Retry is raised."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            act()
-            return
-        except Retry as later:
-            if time.monotonic() + later.after > deadline:
-                raise
-            time.sleep(later.after)
-
-
 def _fits(support: Support, revision: str) -> bool:
     releases = (release for release in support.catalog.minors if support.name(release.minor) == revision)
     return any(support.fits(release) for release in releases)
@@ -114,4 +101,5 @@ def _rendered(canary: Canary) -> tuple[Obj, ...]:
 
 def _look(canary: Canary, there: ServiceMesh | None, refs: tuple[Any, ...]) -> Snapshot:
     session = canary.session
-    return observe(session.kube, profile_of(canary.mesh.spec), session.catalog, session.now, mesh=there, refs=refs)
+    profile = profile_of(canary.mesh.spec)
+    return observe(session.kube, profile, session.catalog, session.now, parts=PREFLIGHT, mesh=there, refs=refs)

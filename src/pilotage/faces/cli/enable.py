@@ -17,7 +17,7 @@ from pilotage.edge.mesh import create_mesh, read_mesh, with_revisions
 from pilotage.edge.observe import observe
 from pilotage.faces.cli import options
 from pilotage.faces.cli.ask import confirm
-from pilotage.faces.cli.canary import Canary, newest_revision, patiently, preflight_of, prove
+from pilotage.faces.cli.canary import Canary, newest_revision, preflight_of, prove
 from pilotage.faces.cli.drive import (
     Following,
     edit,
@@ -29,7 +29,9 @@ from pilotage.faces.cli.drive import (
     settled,
 )
 from pilotage.faces.cli.session import Session
+from pilotage.faces.cli.until import until_ready
 
+_SERVED = 20.0  # seconds until a new CRD must be served
 _KEPT = "CRDs and Istio resources, the CA's secret, the namespace and the mesh configurations in it"
 
 
@@ -153,4 +155,4 @@ def _write(session: Session, there: ServiceMesh | None, spec: ServiceMeshSpec, d
     if there is not None:
         edit(session, there, spec, {}, dry_run=dry_run)
         return
-    patiently(lambda: create_mesh(session.kube, spec, dry_run=dry_run), seconds=20)
+    until_ready(lambda: create_mesh(session.kube, spec, dry_run=dry_run), _SERVED)
