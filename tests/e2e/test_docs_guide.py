@@ -1,0 +1,59 @@
+"""README and docs/guide, executed: every command as it stands, each with the output that the document promises."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from documents import Shell, Step, missing, section, steps
+from harness import eventually
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "guide"
+CLUSTER, MESH = "A cluster to try it on", "A mesh to try it on"
+PAGES = [
+    pytest.param(ROOT / "README.md", (), id="README"),
+    pytest.param(GUIDE / "minor-upgrade.md", (CLUSTER,), id="minor-upgrade"),
+]
+_LOOKS = ("kubectl get", "pilotage status", "pilotage check")
+
+
+@pytest.mark.parametrize(("page", "before"), PAGES)
+def test_every_command_of_the_page_does_what_the_page_says(page: Path, before: tuple[str, ...]) -> None:
+    """`before`: sections of the guide's first page that the page begins from."""
+    texts = [*(section(GUIDE / "README.md", heading) for heading in before), page.read_text()]
+    scripts = sysconfig.get_path("scripts")
+    own = {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "PILOTAGE_SANDBOX": f"docs{os.getpid()}"}
+    try:
+        with Shell(os.environ | own) as shell:
+            for step in (step for text in texts for step in steps(text)):
+                follow(shell, step)
+    finally:
+        down = [sys.executable, "-m", "pilotage_sandbox.cli", "down"]
+        subprocess.run(down, env=os.environ | own, stdin=subprocess.DEVNULL, check=True)
+
+
+def test_every_page_of_the_guide_is_executed() -> None:
+    assert {*GUIDE.glob("*.md"), ROOT / "README.md"} == {page.values[0] for page in PAGES} | {GUIDE / "README.md"}
+
+
+def follow(shell: Shell, step: Step) -> None:
+    """What only looks is asked again, as a reader would, until the cluster shows what is promised."""
+    if step.command.endswith("/activate"):
+        return  # the tests run in the environment already
+    code, output = shell.run(step.command)
+    assert code == step.code, f"{step.command}\nexit code {code}, not {step.code}\n{output}"
+    if step.command.startswith(_LOOKS) and missing(step.promised, output):
+        eventually(
+            f"{step.command} shows {step.promised}; it showed {output}",
+            lambda: not missing(step.promised, shell.run(step.command)[1]),
+            patience=30,
+        )
+        return
+    line = missing(step.promised, output)
+    assert not line, f"{step.command}\ndoes not print: {line}\nbut:\n{output}"
