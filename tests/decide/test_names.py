@@ -1,9 +1,11 @@
 """Which names a revision may have, and which version a name stands for."""
 
+import msgspec
 import pytest
 
 from pilotage.decide.catalog import check_name, version_of
 from pilotage.domain.errors import Refused
+from pilotage.domain.profile import PROFILES
 from pilotage.domain.version import Version
 from pilotage.edge.catalog import packaged_catalog
 
@@ -50,3 +52,8 @@ def test_a_name_stands_for_a_version(name: str, given: str | None, version: str)
 def test_a_name_that_says_nothing_the_catalog_knows_is_refused(name: str, given: str | None, words: str) -> None:
     with pytest.raises(Refused, match=words):
         version_of(name, given, CATALOG)
+
+
+def test_an_image_with_other_braces_is_taken_as_it_is_written() -> None:
+    profile = msgspec.structs.replace(next(iter(PROFILES.values())), proxy_image="mine/proxy:{version}-{odd}")
+    assert profile.proxy_image_of(Version(1, 31, 0)) == "mine/proxy:1.31.0-{odd}"

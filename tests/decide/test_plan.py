@@ -203,6 +203,21 @@ def test_disabling_waits_for_the_last_proxy_and_keeps_crds() -> None:
     assert (made.phase, set(there)) == ("Disabled", {ref_of(crd)})
 
 
+def test_disabling_waits_for_proxies_of_a_revision_whose_removal_is_held_up_and_takes_its_tags_along() -> None:
+    both = (revision("asm-1-30"), revision("asm-1-31"), tag("prod", "asm-1-30"))
+    there, off = live(OLD, NEW, stable=NEW), wanted(NEW, disabled=True)
+    shop = (namespace("shop", rev="prod"), deployment("shop", "web", on="asm-1-30"))
+    held_up = plan(off, cluster(*both, *shop, live=there))
+    assert (held_up.phase, held_up.now) == ("RemovalBlocked", ())
+    freed = plan(off, cluster(*both, live=there))
+    assert steps(freed)[0] == "delete MutatingWebhookConfiguration istio-revision-tag-prod"
+
+
+def test_a_revision_handed_over_to_another_owner_is_left_alone() -> None:
+    theirs = Desired(PROFILE, (Revision("asm-1-30", OLD.version, managed=False),))
+    assert plan(theirs, cluster(revision("asm-1-30"), live=live(OLD))).now == ()
+
+
 @pytest.mark.parametrize(
     ("oldest", "restarts"),
     [

@@ -72,7 +72,7 @@ def _remove(desired: Desired, snapshot: Snapshot, revision: str, foreign: tuple[
 
 
 def _disable(desired: Desired, snapshot: Snapshot) -> Plan:
-    blocking = tuple(proxies_exist(snapshot, tuple(revision.name for revision in desired.revisions)))
+    blocking = tuple(proxies_exist(snapshot, _all_of(desired, snapshot)))
     if blocking:
         waits = tuple(Wait(finding.subject, finding.message) for finding in blocking)
         return Plan("RemovalBlocked", waits=waits, findings=blocking)
@@ -81,16 +81,21 @@ def _disable(desired: Desired, snapshot: Snapshot) -> Plan:
 
 def _disabling(desired: Desired, snapshot: Snapshot) -> Iterator[Stage]:
     yield Stage("delete tags", tuple(_tag_deletions(desired, snapshot)))
-    for revision in (*removed(desired, snapshot), *(revision.name for revision in desired.revisions)):
+    for revision in _all_of(desired, snapshot):
         yield from deletion_stages(snapshot, revision)
     yield from deletion_stages(snapshot, BASE)
 
 
 def _tag_deletions(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
     """Tags of control planes that go: left alone they would fail closed at nothing."""
-    names = {revision.name for revision in desired.revisions}
+    names = _all_of(desired, snapshot)
     for tag in sorted({config.tag for config in snapshot.injectors if config.tag and config.revision in names}):
         yield from remove_tag(snapshot, tag)[0]
+
+
+def _all_of(desired: Desired, snapshot: Snapshot) -> tuple[str, ...]:
+    """Revisions that a disabled mesh takes away: those asked for, and those whose removal was held up."""
+    return (*removed(desired, snapshot), *(revision.name for revision in desired.revisions))
 
 
 def _first(phase: str, stages: Iterator[Stage], findings: tuple[Finding, ...], done: str = "Settled") -> Plan:

@@ -12,7 +12,7 @@ from pilotage.decide.force import forced
 from pilotage.decide.health import roots_differ
 from pilotage.decide.install import readiness, validator_move
 from pilotage.decide.inventory import is_ours, is_webhook, part_of, parts_present
-from pilotage.decide.tags import repoint
+from pilotage.decide.tags import repoint, tags_of
 from pilotage.decide.usage import in_use_findings
 from pilotage.domain.actions import Action, Delete, Wait
 from pilotage.domain.findings import Finding
@@ -33,8 +33,8 @@ class Stage(NamedTuple):
 
 
 def removed(desired: Desired, snapshot: Snapshot) -> tuple[str, ...]:
-    """Revisions of ours that are there but no longer asked for."""
-    wanted = {revision.name for revision in desired.revisions if revision.managed}
+    """Revisions of ours that are there but no longer asked for. One that became External is another's, not unwanted."""
+    wanted = {revision.name for revision in desired.revisions}
     return tuple(revision for revision in parts_present(snapshot.live) if revision not in wanted)
 
 
@@ -104,7 +104,7 @@ def _stopping(snapshot: Snapshot, part: str) -> Iterator[Wait]:
 
 
 def _repointing(desired: Desired, snapshot: Snapshot, revision: str) -> tuple[Action, ...]:
-    tags = (config.tag for config in snapshot.injectors if config.tag and config.revision == revision)
+    tags = tags_of(snapshot, revision)
     moves = (action for tag in tags for action in repoint(snapshot, tag, desired.stable.name))
     return (*validator_move(desired, snapshot), *moves)
 

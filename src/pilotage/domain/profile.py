@@ -21,7 +21,7 @@ class Profile(msgspec.Struct, frozen=True):
         return f"{self.revision_prefix}{minor.major}-{minor.minor}"
 
     def proxy_image_of(self, version: Version) -> str:
-        return self.proxy_image.format(version=version)
+        return self.proxy_image.replace("{version}", str(version))  # other braces are the registry's to judge
 
 
 _CHARTS = "oci://ghcr.io/istio/release/charts"

@@ -175,7 +175,7 @@ _READERS: Final[Mapping[str, Callable[[Look], Any]]] = {
 
 ALL: Final[Parts] = frozenset(_READERS)
 # What an install looks at, step after step; whether something may be removed needs ALL.
-INSTALL: Final[Parts] = frozenset({"namespaces", "injectors", "validators", "control_planes", "live"})
+INSTALL: Final[Parts] = frozenset({"namespaces", "injectors", "validators", "control_planes", "roots", "live"})
 # What the rules ahead of an install read: not what each istiod says, nor what only a removal asks.
 PREFLIGHT: Final[Parts] = frozenset(
     {
