@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import Callable
+from datetime import date
 
 import yaml
 
+from pilotage.data import read
+from pilotage.domain.objects import ObjectRef
 from pilotage.domain.version import Version
 from pilotage.edge.catalog import packaged_catalog
+from pilotage.faces.cli.session import Session
 from worlds import revision, world
 
 DAY = ("--today", "2026-11-22")
@@ -56,3 +60,25 @@ def test_revisions_are_those_in_support_on_the_day_given(stage: Callable) -> Non
     assert all(row["supported"] for row in rows)
     assert json.loads(on.pilotage("get-revisions", "-o", "json", "--today", "2099-01-01").out)["meshRevisions"] == []
     assert len(on.pilotage("get-revisions", "--today", "2099-01-01").out.splitlines()) == 2
+
+
+def test_a_catalog_may_come_from_a_config_map(stage: Callable) -> None:
+    on = stage(world())
+    place = ObjectRef("v1", "ConfigMap", "mesh", "catalog")
+    on.kube.objects[place] = {"data": {"catalog.yaml": read("catalog.yaml").decode()}}
+    answer = on.pilotage(*DAY, "--catalog", "configmap/mesh/catalog", "get-revisions")
+    assert (answer.code, answer.out) == (0, on.pilotage(*DAY, "get-revisions").out)
+
+
+def test_a_config_map_without_a_catalog_is_named(stage: Callable) -> None:
+    answer = stage(world()).pilotage("--catalog", "configmap/mesh/catalog", "get-revisions")
+    assert answer.code == 3
+    assert "catalog mesh/catalog: the ConfigMap does not exist" in answer.err
+
+
+def test_time_passes_on_a_day_that_is_given() -> None:
+    session = Session()
+    session.today = date(2026, 10, 20)
+    seen = [session.now for _ in range(1000)]
+    assert {moment.date() for moment in seen} == {session.today}
+    assert len(set(seen)) > 1

@@ -32,6 +32,16 @@ def sick(name: str, **more: Any) -> Pod:
     [
         ("IstiodNotAvailable", world(istiod(1, 2), report(REV)), world(istiod(2, 2), report(REV), report(REV))),
         ("IstiodNotAvailable", world(istiod(0, 0)), world(revision(REV))),
+        (
+            "MeshConfigInvalid",
+            world(revision(REV), configs={f"istio-shared-configmap-{REV}": "accessLogFiel: /dev/stdout"}),
+            world(revision(REV), configs={"istio-shared-configmap-gone": "accessLogFiel: /dev/stdout"}),
+        ),
+        (
+            "ArtifactHomeRetired",
+            world(revision(REV), profile=replace(AKS, hub="gcr.io/istio-release")),
+            world(revision(REV), profile=AKS),
+        ),
         ("WebhookDangling", world(revision(REV), tag("prod", "gone")), world(revision(REV), tag("prod", REV))),
         ("CABundleEmpty", world(revision(REV, ca_bundle="")), world(revision(REV))),
         ("WebhookOverlap", world(revision("a"), revision("b"), tag("a", "b")), world(revision("a"), tag("c", "a"))),
@@ -67,6 +77,11 @@ def sick(name: str, **more: Any) -> Pod:
             "ProxyNotConnected",
             world(istiod(), report(REV, only=True), pod("shop", "a", on=REV)),
             world(istiod(), report(REV, error="timed out"), pod("shop", "a", on=REV)),
+        ),
+        (
+            "ProxyNotConnected",
+            world(revision("1-31"), pod("shop", "a", on=REV)),  # its revision was removed
+            world(pod("shop", "a", on=REV)),  # no control plane is here: theirs is in another cluster
         ),
         (
             "ProxyNotSynced",

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from pilotage.decide.taglist import TagRow, list_tags
-from pilotage.decide.tags import TagRequest, generate, remove_tag, repoint, set_tag
+from pilotage.decide.tags import TagRequest, generate, remove_tag, repoint, set_tag, tags_of
 from pilotage.domain.actions import Action, Apply, Delete
 from pilotage.domain.errors import Refused, Retry
 from pilotage.domain.istio import Requirement, Selector, WebhookConfig
@@ -306,3 +306,20 @@ def test_generate_prints_the_objects_without_looking_at_names_or_conflicts() -> 
         ("ValidatingWebhookConfiguration", "istiod-default-validator"),
         ("Service", "istiod-revision-tag-default"),
     ]
+
+
+def test_a_tag_of_which_only_the_service_is_left_moves_that_service_alone() -> None:
+    _, left = tag("prod", "asm-1-30")
+    here = world(*TWO, left)
+    assert tags_of(here, "asm-1-30") == ("prod",)
+    [move] = repoint(here, "prod", "asm-1-31")
+    assert (move.ref.kind, move.ref.name) == ("Service", "istiod-revision-tag-prod")
+    assert move.body["metadata"]["labels"][REV] == "asm-1-31"  # type: ignore[union-attr]
+    assert move.body["spec"]["selector"][REV] == "asm-1-31"  # type: ignore[union-attr]
+
+
+def test_a_tag_that_istioctl_made_of_a_revision_of_ours_is_not_ours() -> None:
+    labels = {"pilotage.dev/managed": "true", REV: "asm-1-30"}
+    kind = "MutatingWebhookConfiguration"
+    assert WebhookConfig(kind, "istio-sidecar-injector-asm-1-30", labels).ours
+    assert not WebhookConfig(kind, "istio-revision-tag-prod", labels | {TAG: "prod"}).ours

@@ -5,15 +5,17 @@ Called by the faces (`check`, `status`) and before the decision to complete or r
 
 from collections.abc import Callable, Iterable, Iterator
 
+from pilotage.decide.foreign import artifact_homes_retired
 from pilotage.decide.freeing import relabel
 from pilotage.decide.labels import injection_label_conflicts, unknown_revision_labels
+from pilotage.decide.meshconfig import validate
 from pilotage.decide.overlap import overlap_findings, webhook_findings
 from pilotage.decide.revision_health import is_ready, proxies_of, proxy_name, seen_by_istiod, stuck, unknown_of
 from pilotage.decide.selectors import revisions, tags
 from pilotage.decide.support import support_findings
 from pilotage.domain.cluster import Pod
 from pilotage.domain.findings import Finding
-from pilotage.domain.names import DEFAULT_REVISION, DEFAULT_VALIDATOR
+from pilotage.domain.names import DEFAULT_REVISION, DEFAULT_VALIDATOR, shared_config
 from pilotage.domain.state import Snapshot
 
 Findings = Iterator[Finding]
@@ -85,6 +87,18 @@ def proxy_not_connected(snapshot: Snapshot) -> Findings:
             yield Finding("ProxyNotConnected", f"not connected to istiod of {name}: {_names(pods)}", name, fix)
 
 
+def proxy_left_behind(snapshot: Snapshot) -> Findings:
+    """Live proxies of a revision that is gone. Where no control plane is here, theirs is in another cluster."""
+    there = revisions(snapshot)
+    if not there or "control_planes" in snapshot.unknown:
+        return
+    for name in sorted({pod.revision for pod in snapshot.pods if pod.revision and pod.revision not in there}):
+        pods = proxies_of(snapshot, name)
+        if pods:
+            words = f"{name} has no control plane any more, but proxies: {_names(list(pods))}"
+            yield Finding("ProxyNotConnected", words, name, f"pilotage restart --not-on {there[-1]}")
+
+
 def proxy_not_synced(snapshot: Snapshot) -> Findings:
     """Connected proxies that have not acknowledged what istiod sent."""
     for name in revisions(snapshot):
@@ -131,6 +145,13 @@ def default_tag_name(snapshot: Snapshot) -> Findings:
         yield Finding("DefaultTagName", message, DEFAULT_REVISION, "pilotage tag remove default, and use another tag")
 
 
+def mesh_config_invalid(snapshot: Snapshot) -> Findings:
+    """What istiod skips, or does not read as meant, in the shared mesh configuration of a revision that is there."""
+    for config in map(shared_config, revisions(snapshot)):
+        if config in snapshot.configs:
+            yield from validate(config, snapshot.configs[config])
+
+
 RULES: tuple[Callable[[Snapshot], Iterable[Finding]], ...] = (
     istiod_not_available,
     webhook_findings,
@@ -142,12 +163,15 @@ RULES: tuple[Callable[[Snapshot], Iterable[Finding]], ...] = (
     health_unknown,
     proxy_not_ready,
     proxy_not_connected,
+    proxy_left_behind,
     proxy_not_synced,
     config_rejected,
     injection_failures,
     resource_labelled_for_tag,
     default_tag_name,
     support_findings,
+    artifact_homes_retired,
+    mesh_config_invalid,
 )
 
 

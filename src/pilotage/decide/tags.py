@@ -60,13 +60,23 @@ def set_tag(snapshot: Snapshot, request: TagRequest) -> tuple[Action, ...]:
     return tuple(_writes(snapshot, request, source))
 
 
+def tags_of(snapshot: Snapshot, revision: str) -> tuple[str, ...]:
+    """Tags that point at the revision: by webhooks, or by a Service whose webhooks are gone."""
+    services = (each.tag for each in snapshot.revision_services if each.revision == revision)
+    injectors = (config.tag for config in snapshot.injectors if config.revision == revision)
+    return tuple(sorted({*services, *injectors} - {""}))
+
+
 def repoint(snapshot: Snapshot, tag: str, revision: str) -> tuple[Action, ...]:
     """Moves a tag at the removal of its revision, whoever owns it: left alone it would stop every pod it selects.
 
+    Of a tag without webhooks the Service moves alone: nobody asked for pods to be injected that are not now.
     Raises Refused or Retry where `revision` cannot take it.
     """
-    request = TagRequest(tag, revision, overwrite=True)
-    return tuple(_writes(snapshot, request, source_of(snapshot, revision)))
+    request, source = TagRequest(tag, revision, overwrite=True), source_of(snapshot, revision)
+    if any(config.tag == tag for config in snapshot.injectors):
+        return tuple(_writes(snapshot, request, source))
+    return (_service_write(snapshot, request, source),)
 
 
 def generate(snapshot: Snapshot, request: TagRequest) -> tuple[Obj, ...]:
@@ -110,7 +120,7 @@ def remove_tag(snapshot: Snapshot, tag: str) -> tuple[tuple[Action, ...], tuple[
         )
     for config in webhooks:
         check_owner(config, f"remove tag {tag} there")
-    validators = [config for config in snapshot.validators if config.tag == tag and not config.ours]
+    validators = [config for config in snapshot.validators if config.tag == tag]
     gone = f"tag {tag} is removed"
     actions = [
         *(Delete(_ref(config), gone) for config in (*webhooks, *validators)),
@@ -137,10 +147,15 @@ def _writes(snapshot: Snapshot, request: TagRequest, source: Source) -> Iterator
     yield Apply(injector_object(source, tag, name, _hooks(snapshot, request, source)), why)
     if tag == DEFAULT_REVISION:
         yield from validator(snapshot, source)
-    yield Apply(service_object(source, tag, snapshot.profile.namespace), why)
+    yield _service_write(snapshot, request, source)
     for config in snapshot.injectors:
         if config.tag == tag and config.name != name:
             yield Delete(_ref(config), f"tag {tag} lives in {name} now")
+
+
+def _service_write(snapshot: Snapshot, request: TagRequest, source: Source) -> Apply:
+    body = service_object(source, request.tag, snapshot.profile.namespace)
+    return Apply(body, f"tag {request.tag} points at {request.revision}")
 
 
 def _hooks(snapshot: Snapshot, request: TagRequest, source: Source) -> tuple[Webhook, ...]:

@@ -53,7 +53,8 @@ class WebhookConfig(msgspec.Struct, frozen=True):
 
     @property
     def ours(self) -> bool:
-        return OWNER_LABEL in self.labels
+        """Installed by Pilotage. A tag never is: istioctl copies a revision's labels onto the tags it makes of it."""
+        return self.labels.get(OWNER_LABEL) == "true" and not self.tag
 
 
 class RevisionService(msgspec.Struct, frozen=True):

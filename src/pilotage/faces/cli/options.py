@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -31,6 +32,13 @@ def day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise click.BadParameter(f"{text!r} is not a day such as 2026-11-22") from None
+
+
+def place_of_catalog(text: str) -> str:
+    """A file that is there, or `configmap/NAMESPACE/NAME`. Raises BadParameter."""
+    if not text.startswith("configmap/") and not Path(text).is_file():
+        raise click.BadParameter(f"file {text!r} does not exist")
+    return text
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -82,10 +90,10 @@ def everywhere() -> list[click.Option]:
         ),
         _shared(
             "--catalog",
-            "catalog_file",
-            metavar="FILE",
-            type=click.Path(exists=True, dir_okay=False),
-            help="Catalog of releases, instead of the built-in one.",
+            "catalog_place",
+            type=place_of_catalog,
+            metavar="FILE|configmap/NAMESPACE/NAME",
+            help="Catalog of releases, instead of the built-in one: a file, or key catalog.yaml of a ConfigMap.",
         ),
     ]
 

@@ -3,7 +3,7 @@
 Imports of `edge` are inside the functions: `pilotage --help` and completion need none of them.
 """
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,13 +31,14 @@ class Session:
         self.istio_namespace: str | None = None
         self.request_timeout: float | None = None
         self.today: date | None = None
-        self.catalog_file: str | None = None
+        self.catalog_place: str | None = None  # a file, or configmap/NAMESPACE/NAME
         self.unknown: dict[str, str] = {}  # what observe was not asked for and could not be read either -> why
 
     @property
     def now(self) -> datetime:
-        """The clock; with --today, noon of that day (UTC)."""
-        return datetime.combine(self.today, time(12), UTC) if self.today else datetime.now(UTC)
+        """The clock; with --today, the time of day on that day: Leases, conditions and forces still see time pass."""
+        now = datetime.now(UTC)
+        return datetime.combine(self.today, now.timetz()) if self.today else now
 
     @cached_property
     def kube(self) -> "Kube":
@@ -48,14 +49,16 @@ class Session:
 
     @cached_property
     def catalog(self) -> "Catalog":
-        """The built-in one, or --catalog. Raises Refused for a file that does not parse."""
-        from pilotage.edge.catalog import catalog_text, packaged_catalog
+        """The built-in one, or --catalog. Raises Refused for one that is not there or does not parse."""
+        from pilotage.edge.catalog import catalog_text, configmap_text, packaged_catalog
 
-        if self.catalog_file is None:
+        if self.catalog_place is None:
             return packaged_catalog()
         from pilotage.decide.catalog import parse_catalog
 
-        return parse_catalog(catalog_text(Path(self.catalog_file)), self.catalog_file)
+        kind, _, place = self.catalog_place.partition("/")
+        text = configmap_text(self.kube, place) if kind == "configmap" else catalog_text(Path(self.catalog_place))
+        return parse_catalog(text, self.catalog_place)
 
     @cached_property
     def mesh(self) -> "ServiceMesh | None":
