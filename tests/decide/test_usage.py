@@ -230,5 +230,6 @@ def test_disable_sees_proxies_but_not_labels() -> None:
     here = world(*TWO, namespace("shop", rev=OLD), deployment("shop", "web", on=OLD), namespace("bank", rev=NEW))
     (finding,) = proxies_exist(here, (OLD, NEW))
     assert finding.code == "ProxiesExist"
-    assert finding.fix.startswith("kubectl label namespace shop istio.io/rev-")
+    unlabel = "kubectl label namespace shop istio.io/rev- istio-injection-"
+    assert finding.fix == f"{unlabel} && pilotage restart deployment/web -n shop"
     assert not list(proxies_exist(world(*TWO, namespace("shop", rev=OLD)), (OLD, NEW)))

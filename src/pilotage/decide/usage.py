@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from pilotage.decide.freeing import replace_pod
 from pilotage.decide.holders import (
     Holder,
     namespace_holders,
@@ -101,7 +102,8 @@ def _without_mesh(holder: Holder) -> str:
     if holder.kind != "Pod":
         return holder.fix
     unlabel = f"kubectl label namespace {holder.namespace} istio.io/rev- istio-injection-"
-    return f"{unlabel} && kubectl delete pod {holder.name} -n {holder.namespace}"
+    kind, _, name = holder.group.removeprefix("pods of ").partition(" ")
+    return f"{unlabel} && {replace_pod(kind, holder.namespace, name, holder.name)}"
 
 
 def _grouped(code: str, revision: str, holders: tuple[Holder, ...]) -> Iterator[Finding]:
