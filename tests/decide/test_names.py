@@ -46,6 +46,7 @@ def test_a_name_stands_for_a_version(name: str, given: str | None, version: str)
         ("asm-1-100", None, "no Istio 1.100 in the catalog, only 1.22"),
         ("asm-1-9", None, "no Istio 1.9 in the catalog"),
         ("asm-1-31", "latest", "'latest' is not a version"),
+        ("asm-1-31", "1.31.0-rc.1", "'1.31.0-rc.1' is not a version"),  # 1.31.0 is another one
         ("Canary", "1.31.0", "cannot be the name"),
     ],
 )

@@ -54,7 +54,12 @@ def version_of(name: str, given_version: str | None, catalog: Catalog) -> Versio
 
 
 def _given(name: str, text: str) -> Version:
+    """A suffix would be lost: no 1.31.0-rc.1 is installed as 1.31.0."""
+    wrong = Refused(f"revision {name}: {text!r} is not a version; write it as 1.31.0", fix="pilotage get-revisions")
     try:
-        return Version.parse(text)
+        version = Version.parse(text)
     except ValueError:
-        raise Refused(f"revision {name}: {text!r} is not a version; write it as 1.31.0") from None
+        raise wrong from None
+    if text.removeprefix("v") not in (str(version), str(version.in_minor)):
+        raise wrong
+    return version
