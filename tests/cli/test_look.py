@@ -29,8 +29,16 @@ def test_status_tells_stable_from_canary_and_counts_their_proxies(stage: Callabl
 def test_status_says_the_next_step(stage: Callable) -> None:
     moving = stage(world(UPGRADE, catalog=packaged_catalog())).pilotage("status").out
     assert "pilotage restart --not-on 1-31 replaces the 2 pods left on 1-30" in moving
-    moved = world(revision("1-30"), revision("1-31"), deployment("shop", "new", on="1-31"), catalog=packaged_catalog())
-    assert "Next: pilotage upgrade complete, or pilotage upgrade rollback" in stage(moved).pilotage("status").out
+    parts = (revision("1-30"), revision("1-31"), deployment("shop", "new", on="1-31"))
+    moved = stage(world(parts, catalog=packaged_catalog(), mesh=BOTH), BOTH).pilotage("status").out
+    assert "Next: pilotage upgrade complete, or pilotage upgrade rollback" in moved
+
+
+def test_status_of_a_mesh_that_others_installed_names_no_verb_that_would_be_refused(stage: Callable) -> None:
+    alone = stage(world(revision("1-30"), catalog=packaged_catalog())).pilotage("status").out
+    assert "Next: install 1-31 beside 1-30 with what installed that" in alone
+    both = stage(world(revision("1-30"), revision("1-31"), catalog=packaged_catalog())).pilotage("status").out
+    assert "then remove it with what installed it" in both
 
 
 def test_status_of_an_empty_cluster_is_an_answer(stage: Callable) -> None:

@@ -10,7 +10,7 @@ from pilotage.domain.objects import Obj, ref_of
 from pilotage.domain.state import Revision, Snapshot
 
 _ADDON_NAMESPACE = "aks-istio-system"
-_EXTERNAL = "let Pilotage move its applications only: owner: External for this revision in the ServiceMesh"
+_EXTERNAL = "pilotage status (tag, namespace move and restart work on it as it is; its owner installs and removes it)"
 
 # istio#61467: the old homes close in December 2026.
 RETIRING = ("gcr.io/istio-release", "istio-release.storage.googleapis.com", "registry.istio.io")

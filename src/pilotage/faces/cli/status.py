@@ -29,6 +29,8 @@ def next_step(snapshot: Snapshot) -> str:
     if len(revisions) > 1:
         return _during_canary(snapshot, revisions[0].name, revisions[-1].name)
     offered = get_upgrades(revisions, support_of(snapshot))[0].upgrades
+    if offered and _of_others(snapshot):
+        return f"install {offered[0]} beside {revisions[0].name} with what installed that, then: pilotage status"
     return f"pilotage upgrade start --revision {offered[0]}" if offered else "nothing: no upgrade is available"
 
 
@@ -44,4 +46,11 @@ def _during_canary(snapshot: Snapshot, stable: str, canary: str) -> str:
     if left:
         moved = f"move tags or namespaces to {canary}"
         return f"{moved}; then pilotage restart --not-on {canary} replaces the {left} pods left on {stable}"
+    if _of_others(snapshot):
+        return f"see that no label leads to {stable} any more, then remove it with what installed it"
     return "pilotage upgrade complete, or pilotage upgrade rollback"
+
+
+def _of_others(snapshot: Snapshot) -> bool:
+    """Pilotage installs and removes nothing here, so no verb that would is a next step."""
+    return snapshot.mesh is None and not any(plane.managed for plane in snapshot.control_planes)
