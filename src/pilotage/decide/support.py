@@ -87,7 +87,7 @@ def _end_near(revision: Revision, support: Support) -> Iterator[Finding]:
     if release and support.available(release) and release.end - support.today <= END_IS_NEAR:
         days = (release.end - support.today).days
         when = "today" if days == 0 else f"in {days} day{'s' if days > 1 else ''}"
-        message = f"support of {revision.name} (Istio {release.minor}) ends {when}, with {release.end_text}"
+        message = f"support of {revision.name} (Istio {release.minor}) ends {when} ({release.end_text})"
         yield Finding("EndOfSupportNear", message, revision.name, "pilotage get-upgrades")
 
 

@@ -91,7 +91,7 @@ def _report(
         would = "would: " if dry_run else ""
         said = [
             *(would + action.why for action in moved),
-            *(f"namespace {name} is there already" for name in unchanged),
+            *(f"namespace {name} has that label already" for name in unchanged),
         ]
         return [*said, *(["Nothing was written."] if dry_run else [])]
 
