@@ -54,12 +54,12 @@ def version_of(name: str, given_version: str | None, catalog: Catalog) -> Versio
 
 
 def _given(name: str, text: str) -> Version:
-    """A suffix would be lost: no 1.31.0-rc.1 is installed as 1.31.0."""
+    """As the CRD takes it. A suffix would be lost: nobody gets 1.31.0 for 1.31.0-rc.1."""
     wrong = Refused(f"revision {name}: {text!r} is not a version; write it as 1.31.0", fix="pilotage get-revisions")
     try:
         version = Version.parse(text)
     except ValueError:
         raise wrong from None
-    if text.removeprefix("v") not in (str(version), str(version.in_minor)):
+    if text != str(version):
         raise wrong
     return version
