@@ -136,7 +136,8 @@ def _decide(session: Session, verb: Verb, flags: dict[str, Any]) -> None:
         return report(flags["output"], f"{remove} will be removed.", then="pilotage status", findings=findings)
     follow(session, mesh, Following(str(verb), flags["output"], flags["timeout"], flags["local"]), settled("Settled"))
     words = f"{remove} was removed; {keep.name} is the only control plane."
-    return report(flags["output"], words, then="pilotage status", findings=findings)
+    told = () if flags["output"] == "table" else findings  # a table has shown them ahead of the question
+    return report(flags["output"], words, then="pilotage status", findings=told)
 
 
 def _write_intent(session: Session, mesh: ServiceMesh, keep: Revision, force: str) -> None:
