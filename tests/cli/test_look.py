@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 from pilotage.domain.mesh import Revision, ServiceMesh, ServiceMeshSpec
 from pilotage.edge.catalog import packaged_catalog
@@ -34,11 +35,19 @@ def test_status_says_the_next_step(stage: Callable) -> None:
     assert "Next: pilotage upgrade complete, or pilotage upgrade rollback" in moved
 
 
+def test_with_no_upgrade_to_make_the_first_error_is_what_comes_next(stage: Callable) -> None:
+    settled = (revision("1-31"), namespace("shop", rev="gone"))
+    assert "Next: pilotage namespace move shop --to 1-31" in _status(stage, *settled)
+    assert "Next: nothing: no upgrade is available" in _status(stage, revision("1-31"))
+
+
+def _status(stage: Callable, *parts: Any) -> str:
+    return stage(world(parts, catalog=packaged_catalog())).pilotage("status").out
+
+
 def test_status_of_a_mesh_that_others_installed_names_no_verb_that_would_be_refused(stage: Callable) -> None:
-    alone = stage(world(revision("1-30"), catalog=packaged_catalog())).pilotage("status").out
-    assert "Next: install 1-31 beside 1-30 with what installed that" in alone
-    both = stage(world(revision("1-30"), revision("1-31"), catalog=packaged_catalog())).pilotage("status").out
-    assert "then remove it with what installed it" in both
+    assert "Next: install 1-31 beside 1-30 with what installed that" in _status(stage, revision("1-30"))
+    assert "then remove it with what installed it" in _status(stage, revision("1-30"), revision("1-31"))
 
 
 def test_status_of_an_empty_cluster_is_an_answer(stage: Callable) -> None:

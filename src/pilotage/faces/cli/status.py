@@ -2,6 +2,7 @@
 
 from pilotage.decide.eligibility import get_upgrades
 from pilotage.decide.support import installed_revisions, support_of
+from pilotage.domain.findings import Severity
 from pilotage.domain.state import Snapshot
 from pilotage.faces.cli.judged import judged
 from pilotage.faces.cli.options import command, output
@@ -15,12 +16,13 @@ from pilotage.faces.render.status import lines, status_of
 def status(session: Session, output: str) -> None:
     """Show revisions with their proxies, the tags and labels that lead to them, findings, and the next step."""
     snapshot, findings = judged(session)
-    document = status_of(snapshot, findings, next_step(snapshot))
+    then = next_step(snapshot) or next((finding.fix for finding in findings if finding.severity is Severity.ERROR), "")
+    document = status_of(snapshot, findings, then or "nothing: no upgrade is available")
     emit(output, document, lambda: lines(document, findings))
 
 
 def next_step(snapshot: Snapshot) -> str:
-    """One line: what a user would do now."""
+    """One line: what a user would do now, "" where the mesh is settled and no upgrade is available."""
     if "control_planes" in snapshot.unknown:
         return "ask for the right to read Deployments, then: pilotage status"
     revisions = installed_revisions(snapshot)
@@ -31,7 +33,7 @@ def next_step(snapshot: Snapshot) -> str:
     offered = get_upgrades(revisions, support_of(snapshot))[0].upgrades
     if offered and _of_others(snapshot):
         return f"install {offered[0]} beside {revisions[0].name} with what installed that, then: pilotage status"
-    return f"pilotage upgrade start --revision {offered[0]}" if offered else "nothing: no upgrade is available"
+    return f"pilotage upgrade start --revision {offered[0]}" if offered else ""
 
 
 def _during_canary(snapshot: Snapshot, stable: str, canary: str) -> str:
