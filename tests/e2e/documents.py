@@ -58,7 +58,7 @@ def _steps(lines: list[str], console: bool) -> list[Step]:
 class Shell:
     """A bash that keeps what was exported, as the reader's does. No terminal, and nobody who could answer."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self._bash = subprocess.Popen(
             ["bash", "-o", "pipefail"],
             stdin=subprocess.PIPE,
@@ -66,6 +66,7 @@ class Shell:
             stderr=subprocess.STDOUT,
             text=True,
             env=environment,
+            cwd=folder,
         )
 
     def __enter__(self) -> Self:

@@ -19,18 +19,22 @@ CLUSTER, MESH = "A cluster to try it on", "A mesh to try it on"
 PAGES = [
     pytest.param(ROOT / "README.md", (), id="README"),
     pytest.param(GUIDE / "minor-upgrade.md", (CLUSTER,), id="minor-upgrade"),
+    pytest.param(GUIDE / "tags.md", (CLUSTER, MESH), id="tags"),
+    pytest.param(GUIDE / "mesh-configuration.md", (CLUSTER, MESH), id="mesh-configuration"),
+    pytest.param(GUIDE / "troubleshooting.md", (CLUSTER, MESH), id="troubleshooting"),
+    pytest.param(GUIDE / "existing-mesh.md", (CLUSTER,), id="existing-mesh"),
 ]
 _LOOKS = ("kubectl get", "pilotage status", "pilotage check")
 
 
 @pytest.mark.parametrize(("page", "before"), PAGES)
-def test_every_command_of_the_page_does_what_the_page_says(page: Path, before: tuple[str, ...]) -> None:
+def test_every_command_of_the_page_does_what_the_page_says(page: Path, before: tuple[str, ...], tmp_path: Path) -> None:
     """`before`: sections of the guide's first page that the page begins from."""
     texts = [*(section(GUIDE / "README.md", heading) for heading in before), page.read_text()]
     scripts = sysconfig.get_path("scripts")
     own = {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "PILOTAGE_SANDBOX": f"docs{os.getpid()}"}
     try:
-        with Shell(os.environ | own) as shell:
+        with Shell(os.environ | own, tmp_path) as shell:
             for step in (step for text in texts for step in steps(text)):
                 follow(shell, step)
     finally:
