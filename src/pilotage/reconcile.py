@@ -11,7 +11,7 @@ from datetime import datetime
 from pilotage.decide.catalog import version_of
 from pilotage.decide.plan import needs_guard, plan
 from pilotage.decide.status import status_of
-from pilotage.domain.actions import Action, Plan
+from pilotage.domain.actions import Action, Plan, Wait
 from pilotage.domain.catalog import Catalog
 from pilotage.domain.errors import Refused, Retry, TimedOut
 from pilotage.domain.mesh import Mode, Owner, ServiceMesh
@@ -27,6 +27,7 @@ from pilotage.edge.observe import ALL, INSTALL, observe
 from pilotage.edge.status import publish
 
 _PAUSE = 0.2  # seconds between looks while the world moves
+_CONTESTED = 30.0  # the longest pause where another undoes what we write
 
 
 class Reconciler:
@@ -37,6 +38,8 @@ class Reconciler:
         self.before_write: Callable[[], None] = lambda: None
         self.follow = False
         self.generation = 0  # of the resource as last seen, 0 for none
+        self.repeats = 0  # how often the same writes came again: somebody else undoes them
+        self._last: tuple[Action, ...] = ()
 
     def step(self, done: Callable[[Action], None] = lambda _: None) -> Plan:
         """Observe, plan, apply, publish: once. Raises what the edge raises; Refused for a mesh that does not parse."""
@@ -47,10 +50,20 @@ class Reconciler:
         mesh = parse_mesh(resource)
         desired = desire(mesh, self.catalog)
         snapshot = self.look(mesh, desired)
-        made = plan(desired, snapshot)
+        made = self._plan(desired, snapshot)
         if not self.follow:
             apply_all(self.kube, made.now, before=self.before_write, done=done)
             self._publish(resource, made, desired, snapshot)
+        return made
+
+    def _plan(self, desired: Desired, snapshot: Snapshot) -> Plan:
+        """A refusal inside a rule becomes a plan that says what blocks. Counts plans that say the same as the last."""
+        try:
+            made = plan(desired, snapshot)
+        except Refused as refused:
+            made = Plan("Blocked", waits=(Wait("the plan", str(refused)),), findings=refused.findings)
+        self.repeats = self.repeats + 1 if made.now and made.now == self._last else 0
+        self._last = made.now
         return made
 
     def look(self, mesh: ServiceMesh, desired: Desired) -> Snapshot:
@@ -114,6 +127,19 @@ def _render(
     return objects
 
 
+def pause_after(reconciler: Reconciler, made: Plan, rest: float) -> float:
+    """Seconds until the next look: none after a write, more and more where the same write comes again and again."""
+    if reconciler.repeats > 1:
+        return min(_PAUSE * 2.0**reconciler.repeats, _CONTESTED)
+    return 0.0 if made.now and not reconciler.follow else rest
+
+
+def _stuck(reconciler: Reconciler, made: Plan) -> str:
+    if reconciler.repeats > 1:
+        return f"{made.now[0].ref}: somebody else puts it back after every write"
+    return "; ".join(f"{wait.subject}: {wait.cause}" for wait in made.waits) or made.phase
+
+
 def run_until(
     reconciler: Reconciler,
     reached: Callable[[Plan], bool],
@@ -131,12 +157,12 @@ def run_until(
             watch(made)
             if reached(made):
                 return made
-            pause = 0.0 if made.now and not reconciler.follow else _PAUSE
+            pause = pause_after(reconciler, made, _PAUSE)
         except Retry as later:
             pause = min(later.after, 5.0)
             stuck = str(later)
         else:
-            stuck = "; ".join(f"{wait.subject}: {wait.cause}" for wait in made.waits) or made.phase
+            stuck = _stuck(reconciler, made)
         if time.monotonic() + pause > deadline:
             raise TimedOut(f"not there after {timeout:g} s. Waiting for {stuck}")
         time.sleep(pause)

@@ -37,7 +37,7 @@ def test_a_hint_names_a_verb_and_flags_that_exist(hint: str) -> None:
     words = re.split(r"[\s,()\[\]]+", re.split(r"&&|, or | or pilotage|, then|, and |\)", hint)[0])
     command = command_of(words)
     assert command is not None, hint
-    known = {flag for param in command.params for flag in (*param.opts, *param.secondary_opts)}
+    known = {flag for param in command.params for flag in (*param.opts, *param.secondary_opts)} | {"--help"}
     given = {word.split("=")[0] for word in words if word.startswith("--") and len(word) > 2}
     assert given <= known, hint
 

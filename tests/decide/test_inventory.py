@@ -49,7 +49,10 @@ def changed(obj: Obj, *path: Any, to: Any) -> Obj:
     place: Any = copied
     for step in path[:-1]:
         place = place[step]
-    place[path[-1]] = to
+    if isinstance(place, list) and path[-1] == len(place):
+        place.append(to)
+    else:
+        place[path[-1]] = to
     return copied
 
 
@@ -77,6 +80,7 @@ def test_a_field_of_ours_is_mended(path: tuple[str, ...]) -> None:
         pytest.param(validator(), ("webhooks", 0, "failurePolicy"), "Fail", id="failurePolicy is istiod's"),
         pytest.param(validator(), ("webhooks", 0, "clientConfig", "caBundle"), "Y2E=", id="caBundle is istiod's"),
         pytest.param(config(mesh="a"), ("metadata", "labels", "team"), "x", id="a label that we do not set"),
+        pytest.param(validator(), ("webhooks", 1), {"name": "w"}, id="a webhook that another added"),
     ],
 )
 def test_a_field_of_another_owner_is_left_alone(obj: Obj, path: tuple[Any, ...], to: Any) -> None:

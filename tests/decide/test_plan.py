@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from pilotage.decide.force import force_annotation
@@ -9,7 +10,7 @@ from pilotage.decide.inventory import held, stamped
 from pilotage.decide.plan import plan
 from pilotage.domain.actions import Apply, Delete, Patch, Plan
 from pilotage.domain.cluster import Pod
-from pilotage.domain.istio import ControlPlane
+from pilotage.domain.istio import ControlPlane, Webhook, WebhookConfig
 from pilotage.domain.mesh import Revision as Entry
 from pilotage.domain.mesh import ServiceMesh, ServiceMeshSpec
 from pilotage.domain.objects import Obj, ObjectRef, ref_of
@@ -63,7 +64,17 @@ def live(*parts: Revision, stable: Revision = OLD) -> dict[ObjectRef, Obj]:
 
 
 def cluster(*things: Any, **facts: Any) -> Snapshot:
-    return world(namespace(MESH), *things, **facts)
+    """A world whose revisions were installed by Pilotage, their webhooks too."""
+    seen = world(namespace(MESH), *things, **facts)
+    return _with(seen, injectors=_installed(seen.injectors), validators=_installed(seen.validators))
+
+
+def _installed(configs: tuple[WebhookConfig, ...]) -> tuple[WebhookConfig, ...]:
+    ours = {"pilotage.dev/managed": "true"}
+    return tuple(
+        config if config.tag else _with(config, labels=config.labels | ours | {"pilotage.dev/part": config.revision})
+        for config in configs
+    )
 
 
 def steps(made: Plan) -> list[str]:
@@ -236,8 +247,8 @@ def test_an_istiod_older_than_its_account_is_restarted(oldest: str, restarts: bo
     assert all(isinstance(action, Patch) and action.ref.kind == "Deployment" for action in made.now)
 
 
-def _with(snapshot: Snapshot, **facts: Any) -> Snapshot:
-    return Snapshot(**({name: getattr(snapshot, name) for name in snapshot.__struct_fields__} | facts))
+def _with(thing: Any, **facts: Any) -> Any:
+    return msgspec.structs.replace(thing, **facts)
 
 
 def _deletes(made: Plan) -> list[Delete]:
@@ -251,3 +262,52 @@ def test_a_canary_with_another_root_of_trust_is_not_done_and_nothing_is_removed(
     assert "different roots" in started.waits[0].cause
     completed = plan(wanted(NEW), cluster(*both, live=live(OLD, NEW, stable=NEW), roots=roots))
     assert completed.phase == "RemovalBlocked"
+
+
+def test_a_webhook_of_somebody_else_that_calls_the_revision_holds_it() -> None:
+    hook = Webhook("x.example", (MESH, "istiod-asm-1-30"), "/inject", ca_bundle="Y2E=")
+    theirs = WebhookConfig("MutatingWebhookConfiguration", "custom", {}, {}, (hook,))
+    snapshot = cluster(revision("asm-1-30"), revision("asm-1-31"), live=live(OLD, NEW, stable=NEW))
+    made = plan(wanted(NEW), _with(snapshot, injectors=(*snapshot.injectors, theirs)))
+    assert made.phase == "RemovalBlocked"
+    assert any("custom" in finding.message for finding in made.findings)
+
+
+def test_control_planes_of_ours_in_another_namespace_are_never_pruned() -> None:
+    elsewhere = stamped(_object("apps/v1", "Deployment", "istiod-asm-1-30", "old-home"), "asm-1-30", OLD.version)
+    made = plan(wanted(OLD), cluster(revision("asm-1-30"), live=live(OLD) | {ref_of(elsewhere): elsewhere}))
+    assert (made.phase, made.now) == ("Blocked", ())
+    assert {finding.code for finding in made.findings} == {"MeshElsewhere"}
+
+
+def test_disabling_deletes_every_webhook_before_the_first_istiod_stops() -> None:
+    made = plan(wanted(OLD, disabled=True), cluster(revision("asm-1-30"), live=live(OLD)))
+    there = live(OLD)
+    order = []
+    while (made := plan(wanted(OLD, disabled=True), cluster(revision("asm-1-30"), live=there))).now:
+        order += steps(made)
+        there = {ref: obj for ref, obj in there.items() if Delete(ref, "") not in _deletes(made)}
+    webhooks = [at for at, step in enumerate(order) if "WebhookConfiguration" in step]
+    assert len(webhooks) == 2
+    assert max(webhooks) < order.index("delete Deployment istiod-asm-1-30")
+
+
+def test_disabling_leaves_a_control_plane_of_somebody_else_and_its_tags() -> None:
+    theirs = Revision("asm-1-31", NEW.version, managed=False)
+    both = (revision("asm-1-30"), revision("asm-1-31"), tag("their-tag", "asm-1-31"))
+    made = plan(wanted(OLD, disabled=True), cluster(*both, live=live(OLD)))
+    assert made.phase == "Disabling"
+    there = Desired(PROFILE, (OLD, theirs), {}, disabled=True)
+    assert not any("their-tag" in step for step in steps(plan(there, cluster(*both, live=live(OLD)))))
+
+
+def test_a_validator_of_a_revision_that_is_gone_moves_at_once() -> None:
+    made = plan(wanted(NEW), cluster(revision("asm-1-31"), live=live(NEW, stable=OLD)))
+    assert steps(made) == ["apply ValidatingWebhookConfiguration istiod-default-validator"]
+
+
+def test_a_lease_of_a_revision_whose_name_ends_alike_stays() -> None:
+    there = live(OLD, NEW, stable=NEW)
+    there = {ref: obj for ref, obj in there.items() if not ref.name.endswith("asm-1-30") or ref.kind == "Service"}
+    made = plan(wanted(NEW), cluster(revision("asm-1-31"), live=there, leases=("istio-gateway-deployment-x-asm-1-30",)))
+    assert steps(made) == ["delete Service istiod-asm-1-30"]

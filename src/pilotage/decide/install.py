@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from pilotage.decide.inventory import is_ours, part_of, stamped, without_newer_crds, writes
+from pilotage.decide.inventory import is_ours, part_of, parts_present, stamped, without_newer_crds, writes
 from pilotage.domain.actions import Action, Apply, Delete, Patch, Wait
 from pilotage.domain.findings import Finding
 from pilotage.domain.istio import ControlPlane
-from pilotage.domain.names import BASE, CREATE_MANAGER, DEFAULT_VALIDATOR, RESTARTED_FOR, suffixed, validator_name
+from pilotage.domain.names import BASE, CREATE_MANAGER, DEFAULT_VALIDATOR, RESTARTED_FOR, REV, suffixed, validator_name
 from pilotage.domain.objects import Obj, ObjectRef, labels_of, ref_of
 from pilotage.domain.state import Desired, Revision, Snapshot
 
@@ -26,7 +26,7 @@ def part_actions(desired: Desired, snapshot: Snapshot, part: str) -> Iterator[Ac
         live = snapshot.live.get(ref_of(obj))
         if live is not None and not is_ours(live):
             continue  # `foreign_findings` names it
-        if not _moves_validator(obj, live):
+        if not _moves_validator(obj, live, snapshot):
             yield from writes(obj, live, f"{part}: as its chart says")
     wanted = {ref_of(obj) for obj in rendered}
     for ref, obj in snapshot.live.items():
@@ -58,10 +58,15 @@ def _account(snapshot: Snapshot, revision: str) -> Obj | None:
     return account if account is not None and is_ours(account) else None
 
 
-def _moves_validator(obj: Obj, live: Obj | None) -> bool:
-    """The default validator stays at stable until the removal stage moves it: that one checks the target first."""
-    moved = live is not None and labels_of(live).get("istio.io/rev") != labels_of(obj).get("istio.io/rev")
-    return moved and obj["metadata"]["name"] == DEFAULT_VALIDATOR
+def _moves_validator(obj: Obj, live: Obj | None, snapshot: Snapshot) -> bool:
+    """Whether this is the default validator on its way from a revision that still stands.
+
+    It stays there until the removal stage, which checks the target first. From one that is gone it moves at once.
+    """
+    if live is None or obj["metadata"]["name"] != DEFAULT_VALIDATOR:
+        return False
+    there = labels_of(live).get(REV)
+    return there != labels_of(obj).get(REV) and there in parts_present(snapshot.live)
 
 
 def validator_move(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
@@ -69,7 +74,7 @@ def validator_move(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
     for obj in desired.objects.get(BASE, ()):
         ours = stamped(obj, BASE, desired.newest)
         live = snapshot.live.get(ref_of(ours))
-        if live is not None and is_ours(live) and _moves_validator(ours, live):
+        if live is not None and is_ours(live) and _moves_validator(ours, live, snapshot):
             yield from writes(ours, live, f"default validator moves to {desired.stable.name}")
 
 
@@ -91,11 +96,20 @@ def foreign_findings(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
             )
 
 
-def control_plane(snapshot: Snapshot, revision: str) -> ControlPlane | None:
-    """The istiod Deployment of a revision in the mesh's namespace."""
+def mesh_elsewhere(snapshot: Snapshot) -> Iterator[Finding]:
+    """Control planes of ours in another namespace than the resource names: pruning them would strand every proxy."""
     here = snapshot.profile.namespace
-    planes = (plane for plane in snapshot.control_planes if plane.revision == revision and plane.namespace == here)
-    return next(planes, None)
+    others = sorted({ref.namespace for ref, obj in snapshot.live.items() if is_ours(obj)} - {here, ""})
+    for namespace in others:
+        message = f"Pilotage installed control planes in {namespace}, but the ServiceMesh names {here}"
+        yield Finding("MeshElsewhere", message, namespace, f"set spec.names.namespace back to {namespace}")
+
+
+def control_plane(snapshot: Snapshot, revision: str) -> ControlPlane | None:
+    """The istiod Deployment of a revision: in the mesh's namespace, or where somebody else put it."""
+    here = snapshot.profile.namespace
+    planes = [plane for plane in snapshot.control_planes if plane.revision == revision]
+    return min(planes, key=lambda plane: plane.namespace != here, default=None)
 
 
 def readiness(snapshot: Snapshot, revision: Revision) -> Iterator[Wait]:

@@ -119,6 +119,12 @@ def _within(wanted: Any, there: Any) -> bool:
             if value is not None and not (metadata_only and key == "spec")
         )
     if isinstance(wanted, list):
-        both = isinstance(there, list) and len(wanted) == len(there)
-        return (both and all(map(_within, wanted, there))) or (not wanted and there is None)
+        return _list_within(wanted, there) if isinstance(there, list) else not wanted and there is None
     return bool(wanted == there) or same_quantity(wanted, there) or (wanted in ("", False, 0) and there is None)
+
+
+def _list_within(wanted: list[Any], there: list[Any]) -> bool:
+    """Lists of named items may hold more, put there by others; any other list is one value."""
+    if wanted and all(isinstance(item, dict) and "name" in item for item in wanted):
+        return all(any(_within(item, other) for other in there) for item in wanted)
+    return len(wanted) == len(there) and all(map(_within, wanted, there))

@@ -7,8 +7,16 @@ from collections.abc import Iterator
 
 from pilotage.decide.force import forced
 from pilotage.decide.health import roots_differ
-from pilotage.decide.install import account_actions, foreign_findings, namespace_action, part_actions, readiness
-from pilotage.decide.removal import Stage, blockers, deletion_stages, removal_stages, removed
+from pilotage.decide.install import (
+    account_actions,
+    foreign_findings,
+    mesh_elsewhere,
+    namespace_action,
+    part_actions,
+    readiness,
+)
+from pilotage.decide.inventory import parts_present
+from pilotage.decide.removal import Stage, blockers, deletion_stages, removal_stages, removed, webhook_stage
 from pilotage.decide.tags import remove_tag
 from pilotage.decide.usage import proxies_exist
 from pilotage.domain.actions import Action, Plan, Wait
@@ -16,13 +24,15 @@ from pilotage.domain.findings import Finding
 from pilotage.domain.names import BASE
 from pilotage.domain.state import Desired, Snapshot
 
+_BLOCKING = ("ForeignControlPlane", "MeshElsewhere")
+
 
 def plan(desired: Desired, snapshot: Snapshot) -> Plan:
     """Installs and mends what is asked for first; removes what is not asked for once its guard lets go."""
     if desired.disabled:
-        return _disable(desired, snapshot)
-    foreign = tuple(foreign_findings(desired, snapshot))
-    if any(finding.code == "ForeignControlPlane" for finding in foreign):
+        return _disable(snapshot)
+    foreign = (*mesh_elsewhere(snapshot), *foreign_findings(desired, snapshot))
+    if any(finding.code in _BLOCKING for finding in foreign):
         waits = tuple(Wait(finding.subject, finding.message) for finding in foreign)
         return Plan("Blocked", waits=waits, findings=foreign)
     leaving = removed(desired, snapshot)
@@ -71,31 +81,29 @@ def _remove(desired: Desired, snapshot: Snapshot, revision: str, foreign: tuple[
     return _first("Removing", removal_stages(desired, snapshot, revision), (*foreign, *notes))
 
 
-def _disable(desired: Desired, snapshot: Snapshot) -> Plan:
-    blocking = tuple(proxies_exist(snapshot, _all_of(desired, snapshot)))
+def _disable(snapshot: Snapshot) -> Plan:
+    blocking = tuple(proxies_exist(snapshot, parts_present(snapshot.live)))
     if blocking:
         waits = tuple(Wait(finding.subject, finding.message) for finding in blocking)
         return Plan("RemovalBlocked", waits=waits, findings=blocking)
-    return _first("Disabling", _disabling(desired, snapshot), (), done="Disabled")
+    return _first("Disabling", _disabling(snapshot), (), done="Disabled")
 
 
-def _disabling(desired: Desired, snapshot: Snapshot) -> Iterator[Stage]:
-    yield Stage("delete tags", tuple(_tag_deletions(desired, snapshot)))
-    for revision in _all_of(desired, snapshot):
-        yield from deletion_stages(snapshot, revision)
-    yield from deletion_stages(snapshot, BASE)
+def _disabling(snapshot: Snapshot) -> Iterator[Stage]:
+    """Everything of ours, whoever asked for it; what others installed is left to them."""
+    yield Stage("delete tags", tuple(_tag_deletions(snapshot)))
+    parts = (*parts_present(snapshot.live), BASE)
+    for part in parts:  # all webhooks, the default validator too, before the first istiod stops
+        yield webhook_stage(snapshot, part)
+    for part in parts:
+        yield from deletion_stages(snapshot, part)
 
 
-def _tag_deletions(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
+def _tag_deletions(snapshot: Snapshot) -> Iterator[Action]:
     """Tags of control planes that go: left alone they would fail closed at nothing."""
-    names = _all_of(desired, snapshot)
+    names = parts_present(snapshot.live)
     for tag in sorted({config.tag for config in snapshot.injectors if config.tag and config.revision in names}):
         yield from remove_tag(snapshot, tag)[0]
-
-
-def _all_of(desired: Desired, snapshot: Snapshot) -> tuple[str, ...]:
-    """Revisions that a disabled mesh takes away: those asked for, and those whose removal was held up."""
-    return (*removed(desired, snapshot), *(revision.name for revision in desired.revisions))
 
 
 def _first(phase: str, stages: Iterator[Stage], findings: tuple[Finding, ...], done: str = "Settled") -> Plan:

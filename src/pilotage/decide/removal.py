@@ -16,12 +16,14 @@ from pilotage.decide.tags import repoint, tags_of
 from pilotage.decide.usage import in_use_findings
 from pilotage.domain.actions import Action, Delete, Wait
 from pilotage.domain.findings import Finding
-from pilotage.domain.names import BASE, REV
+from pilotage.domain.names import BASE, DEFAULT_VALIDATOR, PART, REV, suffixed
 from pilotage.domain.objects import ObjectRef
 from pilotage.domain.state import Desired, Revision, Snapshot
 from pilotage.domain.version import minor_in_name
 
 _RUNNING = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Deployment")
+
+_ELECTIONS = ("deployment", "status-leader", "inferencepool")  # of istio's pilot/pkg/leaderelection, per revision
 
 
 class Stage(NamedTuple):
@@ -56,9 +58,23 @@ def guard(snapshot: Snapshot, revision: str, survivor: Revision) -> tuple[Findin
     """Why `revision` may not go now: what is in use, and a survivor that could not take over."""
     return (
         *in_use_findings(snapshot, revision, survivor.name),
+        *_callers(snapshot, revision, survivor),
         *_survivor_findings(snapshot, survivor),
         *roots_differ(snapshot),
     )
+
+
+def _callers(snapshot: Snapshot, revision: str, survivor: Revision) -> Iterator[Finding]:
+    """Webhooks that call the revision's istiod and neither go with it nor are repointed: they would call nothing."""
+    service = (snapshot.profile.namespace, suffixed("istiod", revision))
+    for config in (*snapshot.injectors, *snapshot.validators):
+        calls = any(webhook.service == service for webhook in config.webhooks)
+        goes = config.ours and config.labels.get(PART) == revision
+        moves = config.name == DEFAULT_VALIDATOR and config.ours and survivor.managed
+        if calls and not (goes or moves or config.tag):
+            message = f"{config.kind} {config.name} calls istiod of {revision} and would fail at nothing"
+            fix = f"point it at {suffixed('istiod', survivor.name)}: kubectl edit {config.kind.lower()} {config.name}"
+            yield Finding("RevisionInUse", message, revision, fix)
 
 
 def _survivor_findings(snapshot: Snapshot, survivor: Revision) -> Iterator[Finding]:
@@ -85,15 +101,23 @@ def removal_stages(desired: Desired, snapshot: Snapshot, revision: str) -> Itera
 
 def deletion_stages(snapshot: Snapshot, part: str) -> Iterator[Stage]:
     """Deletes all of a part but CRDs. Accounts and roles go last: a stopping istiod still gives its leases back."""
-    refs = tuple(ref for ref, obj in snapshot.live.items() if is_ours(obj) and part_of(obj) == part)
-    kept = [ref for ref in refs if not is_webhook(ref.kind) and ref.kind != "CustomResourceDefinition"]
-    webhooks = tuple(Delete(ref, f"{part}: webhooks go first") for ref in refs if is_webhook(ref.kind))
-    yield Stage(f"delete webhooks of {part}", webhooks)
+    kept = [ref for ref in _refs(snapshot, part) if not is_webhook(ref.kind) and ref.kind != "CustomResourceDefinition"]
+    yield webhook_stage(snapshot, part)
     running = tuple(Delete(ref, f"{part} is removed") for ref in kept if ref.kind in _RUNNING)
     yield Stage(f"stop istiod of {part}", running)
     yield Stage(f"wait for the pods of {part} to end", waits=tuple(_stopping(snapshot, part)))
     yield Stage(f"delete leases of {part}", tuple(_leases(snapshot, part)))
     yield Stage(f"delete {part}", tuple(Delete(ref, f"{part} is removed") for ref in kept if ref.kind not in _RUNNING))
+
+
+def webhook_stage(snapshot: Snapshot, part: str) -> Stage:
+    """They go before what they call."""
+    refs = (ref for ref in _refs(snapshot, part) if is_webhook(ref.kind))
+    return Stage(f"delete webhooks of {part}", tuple(Delete(ref, f"{part}: webhooks go first") for ref in refs))
+
+
+def _refs(snapshot: Snapshot, part: str) -> tuple[ObjectRef, ...]:
+    return tuple(ref for ref, obj in snapshot.live.items() if is_ours(obj) and part_of(obj) == part)
 
 
 def _stopping(snapshot: Snapshot, part: str) -> Iterator[Wait]:
@@ -114,6 +138,6 @@ def _leases(snapshot: Snapshot, part: str) -> Iterator[Action]:
     if part == BASE:
         return
     for name in snapshot.leases:
-        if name.startswith("istio-gateway-") and name.endswith(f"-{part}"):
+        if name in {f"istio-gateway-{kind}-{part}" for kind in _ELECTIONS}:
             ref = ObjectRef("coordination.k8s.io/v1", "Lease", snapshot.profile.namespace, name)
             yield Delete(ref, f"its holder {part} is gone")

@@ -1,13 +1,15 @@
 """The CustomResourceDefinition of ServiceMesh, generated from the Python types that parse it."""
 
-from typing import Any
+import hashlib
+from typing import Any, Final
 
 import msgspec
 
 from pilotage.domain.mesh import ServiceMeshSpec
-from pilotage.domain.names import GROUP, MESH_KIND, MESH_NAME, VERSION
+from pilotage.domain.names import APPLIED, CRD_VERSION, GROUP, MESH_KIND, MESH_NAME, VERSION
 from pilotage.domain.objects import Obj
 
+_SCHEMA: Final = "0.1.0"  # raise it with every change of the schema: an older Pilotage leaves a newer one alone
 _RULES = (
     (
         "self.revisions.exists(r, oldSelf.revisions.exists(o, o.name == r.name))",
@@ -17,6 +19,11 @@ _RULES = (
         "size(self.revisions) < 2 || size(oldSelf.revisions) < 2 || "
         "self.revisions.all(r, oldSelf.revisions.exists(o, o.name == r.name))",
         "a canary is in progress: complete it or roll it back before another is started",
+    ),
+    (
+        "(has(self.names) && has(self.names.namespace) ? self.names.namespace : '') == "
+        "(has(oldSelf.names) && has(oldSelf.names.namespace) ? oldSelf.names.namespace : '')",
+        "the namespace cannot be changed: control planes run in it",
     ),
     ("self.profile == oldSelf.profile", "the profile cannot be changed: its names are those of running control planes"),
 )
@@ -79,10 +86,10 @@ def service_mesh_crd() -> Obj:
             {"rule": f"self.metadata.name == '{MESH_NAME}'", "message": f"the one ServiceMesh is named {MESH_NAME}"}
         ],
     }
-    return {
+    crd: Obj = {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"servicemeshes.{GROUP}"},
+        "metadata": {"name": f"servicemeshes.{GROUP}", "annotations": {CRD_VERSION: _SCHEMA}},
         "spec": {
             "group": GROUP,
             "scope": "Cluster",
@@ -101,6 +108,9 @@ def service_mesh_crd() -> Obj:
             ],
         },
     }
+    digest = hashlib.sha256(msgspec.json.encode(crd, order="sorted")).hexdigest()[:16]
+    crd["metadata"]["annotations"][APPLIED] = digest
+    return crd
 
 
 def _spec_schema() -> Obj:

@@ -96,6 +96,7 @@ _ROWS = (
     Rule("QuotaShort", _E, _INSTALL, "Kubernetes ResourceQuota", "A quota cannot hold the canary"),
     Rule("PermissionMissing", _E, frozenset(Verb), "SelfSubjectAccessReview", "You may not do what the verb needs"),
     Rule("ForeignControlPlane", _E, _INSTALL, "never touch what is not ours", "An Istio that Pilotage did not install"),
+    Rule("MeshElsewhere", _E, frozenset(Verb), "a mesh never moves", "Our control planes are in another namespace"),
     Rule("ForeignBase", _I, _NONE, "never touch what is not ours", "Cluster-wide Istio objects have another owner"),
     Rule("AddonPresent", _E, _INSTALL, "AKS add-on", "The provider's Istio add-on is on"),
     Rule("ArtifactHomeRetired", _W, _NONE, "istio#61467", "Charts or images come from a home that closes"),

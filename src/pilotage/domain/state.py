@@ -39,7 +39,8 @@ class Desired(msgspec.Struct, frozen=True):
     @property
     def newest(self) -> Version:
         """The version that CRDs and other shared objects come from."""
-        return self.revisions[-1].version
+        managed = [revision.version for revision in self.revisions if revision.managed]
+        return managed[-1] if managed else self.revisions[-1].version
 
     @property
     def canary(self) -> Revision | None:

@@ -1,13 +1,16 @@
-"""Foreign errors become ours here and nowhere else: the API server's Status answers, and urllib3's exceptions."""
+"""Foreign errors become ours here and nowhere else: the API server's Status answers, and broken connections."""
 
+import http.client
 import re
+import socket
+import ssl
 from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
-import urllib3.exceptions as http
 
 from pilotage.domain.errors import Denied, MeshError, Refused, Retry, Unreachable
+from pilotage.edge.connections import ConnectTimeout, NotConnected, ProxyFailed
 
 _FORBIDDEN = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]*)" in API group "(?P<group>[^"]*)"'
@@ -137,14 +140,16 @@ class Peer(NamedTuple):
         return f"{self.server} (context {self.context})" if self.context else self.server
 
 
+_LISTENS = "check that it is the API server that listens there"
 _BROKEN: tuple[tuple[type[Exception], str, str], ...] = (
-    (http.NameResolutionError, "its name does not resolve", "check the server in the kubeconfig, DNS and VPN"),
-    (http.NewConnectionError, "{cause}", "check that the cluster runs and that the kubeconfig names its address"),
-    (http.ConnectTimeoutError, "no connection within {deadline:g} s", "check network, VPN and firewall"),
-    (http.ReadTimeoutError, "no answer within {deadline:g} s", "check the API server's load and health"),
-    (http.ProxyError, "the proxy does not let us through: {cause}", "check proxy-url and HTTPS_PROXY"),
-    (http.SSLError, "TLS failed: {cause}", "check certificate-authority and client-certificate in the kubeconfig"),
-    (http.ProtocolError, "the connection broke: {cause}", "check that it is the API server that listens there"),
+    (socket.gaierror, "its name does not resolve", "check the server in the kubeconfig, DNS and VPN"),
+    (ConnectTimeout, "no connection within {deadline:g} s", "check network, VPN and firewall"),
+    (ProxyFailed, "the proxy does not let us through: {cause}", "check proxy-url and HTTPS_PROXY"),
+    (NotConnected, "{cause}", "check that the cluster runs and that the kubeconfig names its address"),
+    (TimeoutError, "no answer within {deadline:g} s", "check the API server's load and health"),
+    (ssl.SSLError, "TLS failed: {cause}", "check certificate-authority and client-certificate in the kubeconfig"),
+    (http.client.HTTPException, "the connection broke: {cause}", _LISTENS),
+    (ConnectionError, "the connection broke: {cause}", _LISTENS),
 )
 
 

@@ -6,8 +6,9 @@ import msgspec
 
 from pilotage.domain.errors import Refused, Retry
 from pilotage.domain.mesh import Mode, Revision, ServiceMesh, ServiceMeshSpec
-from pilotage.domain.names import API_VERSION, CREATE_MANAGER, MANAGER, MESH_KIND, MESH_NAME
+from pilotage.domain.names import API_VERSION, APPLIED, CRD_VERSION, CREATE_MANAGER, MANAGER, MESH_KIND, MESH_NAME
 from pilotage.domain.objects import Obj, ObjectRef, annotations_of
+from pilotage.domain.version import Version
 from pilotage.edge.kube import Kube
 
 MESH = ObjectRef(API_VERSION, MESH_KIND, "", MESH_NAME)
@@ -39,7 +40,7 @@ def parse_mesh(obj: Obj) -> ServiceMesh:
 
 
 def create_mesh(kube: Kube, spec: ServiceMeshSpec, *, dry_run: bool = False) -> None:
-    """Installs the CRD where it is missing, then the resource. Raises Retry until the CRD is served."""
+    """Installs the CRD where it is missing or older, then the resource. Raises Retry until the CRD is served."""
     _install_crd(kube, dry_run=dry_run)
     body = {
         "apiVersion": API_VERSION,
@@ -76,7 +77,7 @@ def _install_crd(kube: Kube, *, dry_run: bool) -> None:
     crd = service_mesh_crd()
     ref = ObjectRef(crd["apiVersion"], crd["kind"], "", crd["metadata"]["name"])
     live = kube.get(ref)
-    if live is None:
+    if live is None or _older(live, crd):
         kube.apply(crd, MANAGER, dry_run=dry_run)
         live = kube.get(ref)
     conditions = (live or {}).get("status", {}).get("conditions") or ()
@@ -89,3 +90,9 @@ def ensure_namespace(kube: Kube, name: str) -> None:
     ref = ObjectRef("v1", "Namespace", "", name)
     if kube.get(ref) is None:
         kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, CREATE_MANAGER)
+
+
+def _older(live: Obj, crd: Obj) -> bool:
+    """Written by an earlier Pilotage, or changed. A newer Pilotage's CRD is never taken back."""
+    there, ours = (Version.parse(annotations_of(each).get(CRD_VERSION, "0.0")) for each in (live, crd))
+    return there < ours or (there == ours and annotations_of(live).get(APPLIED) != annotations_of(crd)[APPLIED])

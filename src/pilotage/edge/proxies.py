@@ -15,11 +15,12 @@ def is_loopback(server: str) -> bool:
 def proxy_for(cluster: Cluster) -> str:
     """URL of the proxy, "" for none: the cluster's own, else HTTPS_PROXY and NO_PROXY as kubectl reads them.
 
-    Raises Refused for a SOCKS proxy.
+    Raises Refused for a proxy that is spoken to by SOCKS or TLS.
     """
     proxy = cluster.proxy_url or _from_environment(cluster.server)
-    if proxy.startswith("socks"):
-        raise Refused(f"SOCKS proxies are not supported ({proxy})", fix="use an HTTP proxy, or kubectl proxy")
+    if "://" in proxy and not proxy.startswith("http://"):
+        kind = proxy.partition(":")[0].rstrip("5h").upper()
+        raise Refused(f"{kind} proxies are not supported", fix="use an HTTP proxy (http://…), or kubectl proxy")
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 

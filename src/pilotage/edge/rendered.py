@@ -55,7 +55,7 @@ def _files(chart: Path) -> Iterator[Path]:
 def _private(folder: Path) -> bool:
     """Values may hold what is not for everyone, and nobody else may choose what is applied."""
     found = folder.stat()
-    return found.st_uid == os.getuid() and not found.st_mode & 0o077
+    return not found.st_mode & 0o077 and found.st_uid == os.getuid()
 
 
 def _write(place: Path, answer: bytes) -> None:

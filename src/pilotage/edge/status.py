@@ -1,7 +1,9 @@
 """Publishes what a plan found: the status subresource and an Event per transition; writes only on difference."""
 
+from contextlib import suppress
 from datetime import datetime
 
+from pilotage.domain.errors import Refused
 from pilotage.domain.names import API_VERSION, MANAGER, MESH_KIND, MESH_NAME
 from pilotage.domain.objects import Obj
 from pilotage.edge.kube import Kube
@@ -16,7 +18,8 @@ def publish(kube: Kube, uid: str, previous: Obj, status: Obj, now: datetime) -> 
     if status["phase"] != previous.get("phase"):
         ready = next(condition for condition in status["conditions"] if condition["type"] == "Ready")
         kind = "Warning" if status["phase"] in ("RemovalBlocked", "Blocked") else "Normal"
-        _record(kube, uid, (kind, status["phase"], ready["message"]), now)
+        with suppress(Refused):  # an Event is a courtesy: without the right to write it the work goes on
+            _record(kube, uid, (kind, status["phase"], ready["message"]), now)
 
 
 def _record(kube: Kube, uid: str, event: tuple[str, str, str], now: datetime) -> None:

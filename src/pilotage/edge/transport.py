@@ -1,17 +1,17 @@
 """HTTP to one API server: pooled connections, credentials, deadlines, few and safe retries. Used by `kube`."""
 
+import http.client
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
-import urllib3
-from urllib3.exceptions import HTTPError, ProtocolError
 
 from pilotage.domain.errors import MeshError, Unreachable
+from pilotage.edge.connections import Place, Pool, Request, Response
 from pilotage.edge.credentials import Credentials
 from pilotage.edge.failures import Answer, Peer, answered, broken, parse_status
 from pilotage.edge.kubeconfig import Target
@@ -22,8 +22,6 @@ T = TypeVar("T")
 JSON: Final = "application/json"
 _PAUSES: Final = (0.1, 0.4, 1.0)  # seconds before the second, third and fourth attempt, if the server names no more
 _PATIENCE: Final = 8.0  # seconds of waiting between attempts, all together
-_CHUNK: Final = 1 << 16
-_POOL: Final = 32  # connections kept open: more than any face's threads
 
 
 class Call(NamedTuple):
@@ -63,7 +61,7 @@ class Transport:
         self.peer = Peer(self.server, target.context, deadline)
         self.credentials = Credentials(target)
         self._lock = threading.Lock()
-        self._manager: urllib3.PoolManager | None = None
+        self._kept: Pool | None = None
         self._tls: ssl.SSLContext | None = None
         self._shown: ClientCertificate | None = None
         # Compression pays over a network, never on the machine itself.
@@ -73,7 +71,7 @@ class Transport:
         """The body of the answer. Raises what `failures` makes of anything but success."""
         ends = time.monotonic() + self.peer.deadline
 
-        def whole(response: urllib3.BaseHTTPResponse) -> bytes:
+        def whole(response: Response) -> bytes:
             return b"".join(self._before(ends, response))
 
         return self._attempts(call, ends, whole)
@@ -94,8 +92,8 @@ class Transport:
         """Chunks as they come, until the server ends them. Raises Unreachable after `idle` seconds of silence."""
         response = self._attempts(call, time.monotonic() + idle, lambda response: response)
         try:
-            yield from response.stream(_CHUNK)
-        except (HTTPError, OSError) as error:
+            yield from response.stream()
+        except (http.client.HTTPException, OSError) as error:
             raise broken(error, self.peer._replace(deadline=idle)) from None
         finally:
             response.close()
@@ -105,15 +103,15 @@ class Transport:
         self._pool()
         return self._tls
 
-    def _before(self, ends: float, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    def _before(self, ends: float, response: Response) -> Iterator[bytes]:
         """The body, unless it trickles in past the deadline."""
-        for chunk in response.stream(_CHUNK):
+        for chunk in response.stream():
             if time.monotonic() > ends:
                 response.close()
                 raise Unreachable(f"the API server {self.peer} did not finish its answer in {self.peer.deadline:g} s")
             yield chunk
 
-    def _attempts(self, call: Call, ends: float, finish: Callable[[urllib3.BaseHTTPResponse], T]) -> T:
+    def _attempts(self, call: Call, ends: float, finish: Callable[[Response], T]) -> T:
         spare, once = _PATIENCE, False
         for pause in _PAUSES:
             try:
@@ -129,21 +127,21 @@ class Transport:
         except _Again as again:
             raise again.failure from None
 
-    def _once(self, call: Call, ends: float, finish: Callable[[urllib3.BaseHTTPResponse], T]) -> T:
+    def _once(self, call: Call, ends: float, finish: Callable[[Response], T]) -> T:
         try:
             response = self._open(call, ends)
             if response.status < 400:
                 return finish(response)
             body = b"".join(self._before(ends, response))
-        except (HTTPError, OSError) as error:
+        except (http.client.HTTPException, OSError) as error:
             failure = broken(error, self.peer)
             # A kept connection may have been closed meanwhile. A POST may have been carried out: not twice.
-            if isinstance(error, ProtocolError) and call.method != "POST":
+            if isinstance(error, http.client.HTTPException | ConnectionError) and call.method != "POST":
                 raise _Again(failure) from None
             raise failure from None
         raise self._no(call, response, body)
 
-    def _no(self, call: Call, response: urllib3.BaseHTTPResponse, body: bytes) -> Exception:
+    def _no(self, call: Call, response: Response, body: bytes) -> Exception:
         asked = _seconds(response.headers.get("Retry-After"))
         failure = answered(Answer(call.what, response.status, parse_status(body), asked or 1.0))
         if response.status == 429 or (response.status == 503 and asked is not None):
@@ -154,41 +152,22 @@ class Transport:
             return _Again(failure, once=True)
         return failure
 
-    def _open(self, call: Call, ends: float) -> urllib3.BaseHTTPResponse:
+    def _open(self, call: Call, ends: float) -> Response:
         headers = {**self._headers, "Accept": call.accept, **self.credentials.header()}
         if call.body is not None:
             headers["Content-Type"] = call.content
-        return self._pool().urlopen(
-            call.method,
-            self.server + call.url,
-            body=call.body,
-            headers=headers,
-            timeout=urllib3.Timeout(total=max(ends - time.monotonic(), 0.01)),
-            retries=False,
-            redirect=False,
-            preload_content=False,
-        )
+        return self._pool().open(Request(call.method, call.url, headers, call.body), ends)
 
-    def _pool(self) -> urllib3.PoolManager:
+    def _pool(self) -> Pool:
         """Built once, and again when a plug-in gave another client certificate."""
         certificate = self.credentials.certificate()
         with self._lock:
-            if self._manager is None or certificate is not self._shown:
-                self._tls = context_for(self.target.cluster, certificate) if self.server.startswith("https:") else None
-                self._manager, self._shown = self._connections(), certificate
-            return self._manager
-
-    def _connections(self) -> urllib3.PoolManager:
-        cluster = self.target.cluster
-        options: dict[str, Any] = {"maxsize": _POOL}
-        if self._tls is not None:
-            options["ssl_context"] = self._tls
-            if cluster.insecure_skip_tls_verify:  # the user's own word; kubectl does not repeat it either
-                urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-            if cluster.tls_server_name:
-                options["server_hostname"] = cluster.tls_server_name
-        proxy = proxy_for(cluster)
-        return urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+            if self._kept is None or certificate is not self._shown:
+                cluster = self.target.cluster
+                self._tls = context_for(cluster, certificate) if self.server.startswith("https:") else None
+                self._kept = Pool(Place(self.server, self._tls, cluster.tls_server_name, proxy_for(cluster)))
+                self._shown = certificate
+            return self._kept
 
 
 def _seconds(header: str | None) -> float | None:

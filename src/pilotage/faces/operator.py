@@ -14,7 +14,7 @@ from pilotage.edge.lease import Lease, operator_identity
 from pilotage.edge.mesh import MESH, ensure_namespace, parse_mesh
 from pilotage.faces.cli import options
 from pilotage.faces.cli.session import Session
-from pilotage.reconcile import Reconciler
+from pilotage.reconcile import Reconciler, pause_after
 
 _MOVING, _RESTING, _FAILED = 0.5, 15.0, 5.0  # seconds until the next look
 
@@ -69,9 +69,7 @@ def _step(loop: Reconciler) -> float:
         log("cannot reconcile", error=type(error).__name__, message=str(error))
         return _FAILED
     _say_looked(made)
-    if made.now:
-        return 0.0
-    return _MOVING if made.waits else _RESTING
+    return pause_after(loop, made, _MOVING if made.waits else _RESTING)
 
 
 def _rest(kube: Kube, generation: int, seconds: float) -> None:

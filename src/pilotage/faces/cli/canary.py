@@ -61,22 +61,34 @@ def mesh_config_actions(canary: Canary, there: ServiceMesh, config: str | None) 
         yield meshconfig.copy(snapshot, there.spec.revisions[0].name, canary.target.name)
 
 
-def prove(canary: Canary, timeout: float) -> None:
+def prove(canary: Canary, timeout: float) -> tuple[Finding, ...]:
     """Until a dry-run pod in the mesh's namespace is injected by the revision. Raises TimedOut naming what it got.
 
-    HealthUnknown (the pod may not be tried) is a finding of `check`, not a reason to wait.
+    HealthUnknown, where the pod may not be tried, is returned: waiting would not change it.
     """
     name = canary.target.name
     profile = profile_of(canary.mesh.spec)
-    image = profile.proxy_image_of(canary.target.version)
+    image = "" if _sets_image(canary) else profile.proxy_image_of(canary.target.version)
     deadline = time.monotonic() + timeout
     while True:
         finding = injection_proof(canary.session.kube, profile.namespace, selecting(name), name, image)
         if finding is None or finding.code == "HealthUnknown":
-            return
+            return (finding,) if finding else ()
         if time.monotonic() > deadline:
             raise TimedOut(f"{name} is installed but does not inject: {finding.message}")
         time.sleep(_LOOK)
+
+
+def injects(unproven: tuple[Finding, ...]) -> str:
+    """The end of a verb's sentence: what is known of injection."""
+    return "but whether it injects could not be tried" if unproven else "and injects"
+
+
+def _sets_image(canary: Canary) -> bool:
+    """The user's own values name the proxy's image: then any will do."""
+    spec = canary.mesh.spec
+    layers = (spec.values, *(entry.values for entry in spec.revisions if entry.name == canary.target.name))
+    return any("image" in layer.get("global", {}).get("proxy", {}) for layer in layers)
 
 
 def newest_revision(session: Session, profile: Profile) -> str:

@@ -17,12 +17,12 @@ from pilotage.decide.ownership import owner_of
 from pilotage.domain.actions import Plan
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding, Verb
-from pilotage.domain.mesh import ServiceMesh, ServiceMeshSpec
+from pilotage.domain.mesh import Mode, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.names import LEASE
 from pilotage.domain.objects import ObjectRef
 from pilotage.domain.profile import profile_of
 from pilotage.edge.lease import Lease, operator_runs, verb_identity
-from pilotage.edge.mesh import MESH, edit_mesh, ensure_namespace, read_mesh
+from pilotage.edge.mesh import MESH, edit_mesh, ensure_namespace, parse_mesh, read_mesh
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.emit import emit
 from pilotage.faces.render.findings import document, text
@@ -39,9 +39,11 @@ class Following(NamedTuple):
     local: bool = False
 
 
-def enabled_mesh(session: Session) -> ServiceMesh:
-    """The ServiceMesh. Raises Refused where none is there: nothing can be upgraded then."""
+def enabled_mesh(session: Session, *, leaving: bool = False) -> ServiceMesh:
+    """The ServiceMesh. Raises Refused where none is there, or (but with `leaving`) it is being disabled."""
     mesh = read_mesh(session.kube)
+    if mesh is not None and mesh.spec.mode is Mode.DISABLED and not leaving:
+        refuse(Finding("MeshNotEnabled", "the mesh is disabled", fix="pilotage enable"))
     if mesh is None:
         refuse(Finding("MeshNotEnabled", "no ServiceMesh is in this cluster", fix="pilotage enable -r REVISION"))
     return mesh
@@ -57,7 +59,10 @@ def edit(
         patch = json.dumps({"spec": {"revisions": to_builtins(spec.revisions), "mode": spec.mode}})
         fix = f"have this patch applied there: {patch}"
         refuse(Finding("FieldOwned", f"spec.revisions of ServiceMesh {MESH.name} is kept by {owner}", MESH.name, fix))
-    edit_mesh(session.kube, mesh, spec, annotations, dry_run=dry_run)
+    fresh = parse_mesh(resource) if resource else mesh
+    # Only its status moved since it was read: what the edit was decided on still holds.
+    current = fresh if fresh.generation == mesh.generation and fresh.uid == mesh.uid else mesh
+    edit_mesh(session.kube, current, spec, annotations, dry_run=dry_run)
 
 
 def refuse(finding: Finding) -> NoReturn:
@@ -80,8 +85,21 @@ def follow(session: Session, mesh: ServiceMesh, how: Following, reached: Callabl
     Raises TimedOut naming the stuck object, Retry where another verb holds the Lease.
     """
     namespace = profile_of(mesh.spec).namespace
+
+    def over(made: Plan) -> bool:
+        if made.phase == "NotEnabled":
+            raise Refused("the ServiceMesh was deleted meanwhile", fix="pilotage enable, to take the mesh back")
+        if loop.follow and not _operator_acts(session, namespace):
+            raise Refused("the operator no longer renews its Lease", fix="the same command with --local")
+        return reached(made)
+
     with Progress(how.title, how.output) as progress, _loop(session, namespace, how.local) as loop:
-        return run_until(loop, reached, timeout=how.timeout, watch=progress.update)
+        return run_until(loop, over, timeout=how.timeout, watch=progress.update)
+
+
+def _operator_acts(session: Session, namespace: str) -> bool:
+    held = session.kube.get(ObjectRef("coordination.k8s.io/v1", "Lease", namespace, LEASE))
+    return operator_runs(held, datetime.now(UTC))
 
 
 @contextmanager
@@ -89,8 +107,7 @@ def _loop(session: Session, namespace: str, local: bool) -> Iterator[Reconciler]
     """The loop with the right to write, or only looking where an operator acts."""
     kube = session.kube
     loop = Reconciler(kube, session.catalog, lambda: session.now)
-    held = kube.get(ObjectRef("coordination.k8s.io/v1", "Lease", namespace, LEASE))
-    if not local and operator_runs(held, datetime.now(UTC)):
+    if not local and _operator_acts(session, namespace):
         loop.follow = True
         yield loop
         return

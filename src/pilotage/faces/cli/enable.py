@@ -11,13 +11,13 @@ from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import Artifacts, Mode, Names, ProfileName, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.mesh import Revision as Entry
-from pilotage.domain.profile import Profile, profile_of
+from pilotage.domain.profile import PROFILES, Profile, profile_of
 from pilotage.domain.state import Revision
 from pilotage.edge.mesh import create_mesh, read_mesh, with_revisions
 from pilotage.edge.observe import observe
 from pilotage.faces.cli import options
 from pilotage.faces.cli.ask import confirm
-from pilotage.faces.cli.canary import Canary, newest_revision, preflight_of, prove
+from pilotage.faces.cli.canary import Canary, injects, newest_revision, preflight_of, prove
 from pilotage.faces.cli.drive import (
     Following,
     edit,
@@ -39,11 +39,7 @@ _KEPT = "CRDs and Istio resources, the CA's secret, the namespace and the mesh c
 @click.option("-r", "--revision", help="Revision to install, as in asm-1-30; the newest that fits if not given.")
 @click.option("--version", help="Istio version; the catalog's newest patch of the minor if not given.")
 @click.option(
-    "--profile",
-    type=click.Choice([name.value for name in ProfileName]),
-    default="istio",
-    show_default=True,
-    help="Names to use.",
+    "--profile", type=click.Choice([name.value for name in ProfileName]), help="Names to use; istio if not given."
 )
 @click.option("--charts", metavar="FOLDER|oci://…", help="Where Istio's charts are; {version} stands for the version.")
 @click.option("--hub", help="Registry and path of the images.")
@@ -51,14 +47,14 @@ _KEPT = "CRDs and Istio resources, the CA's secret, the namespace and the mesh c
 @options.dry_run
 @options.output
 @options.waiting("10m")
-def enable(session: Session, revision: str | None, version: str | None, profile: str, **flags: Any) -> None:
+def enable(session: Session, revision: str | None, version: str | None, profile: str | None, **flags: Any) -> None:
     """Install the first control plane. Enabling the same again resumes."""
     there = read_mesh(session.kube)
+    artifacts = Artifacts(charts=flags["charts"], hub=flags["hub"])
+    wish = Wish(revision, version, ProfileName(profile) if profile else None, artifacts)
     if there is not None and there.spec.mode is Mode.ISTIO:
-        mesh = _resume(there, revision)
+        mesh = _resume(there, wish)
     else:
-        artifacts = Artifacts(charts=flags["charts"], hub=flags["hub"])
-        wish = Wish(revision, version, ProfileName(profile), artifacts)
         mesh = ServiceMesh(_wanted(session, there, wish))
     entry = mesh.spec.revisions[0]
     target = Revision(entry.name, version_of(entry.name, entry.version, session.catalog))
@@ -75,10 +71,10 @@ def enable(session: Session, revision: str | None, version: str | None, profile:
         return report(flags["output"], f"{entry.name} was asked for.", then="pilotage status", findings=findings)
     how = Following(f"enable {entry.name}", flags["output"], flags["timeout"], flags["local"])
     follow(session, mesh, how, settled("Settled", "Canary"))
-    prove(canary, flags["timeout"])
+    unproven = prove(canary, flags["timeout"])
     then = f"kubectl label namespace NAMESPACE istio.io/rev={entry.name}, then pilotage restart -n NAMESPACE --all"
-    words = f"{entry.name} ({target.version}) is installed, and injects."
-    return report(flags["output"], words, then=then, findings=findings)
+    words = f"{entry.name} ({target.version}) is installed, {injects(unproven)}."
+    return report(flags["output"], words, then=then, findings=(*findings, *unproven))
 
 
 @options.command()
@@ -89,7 +85,7 @@ def enable(session: Session, revision: str | None, version: str | None, profile:
 @options.waiting("10m")
 def disable(session: Session, **flags: Any) -> None:
     """Remove every control plane. Refused while a proxy exists; what holds data stays."""
-    mesh = enabled_mesh(session)
+    mesh = enabled_mesh(session, leaving=True)
     names = tuple(entry.name for entry in mesh.spec.revisions)
     findings = tuple(proxies_exist(session.snapshot(), names))
     refuse_if_blocked(findings, Verb.DISABLE, "the mesh cannot be disabled")
@@ -110,15 +106,13 @@ class Wish(NamedTuple):
 
     revision: str | None
     version: str | None
-    profile: ProfileName
+    profile: ProfileName | None
     artifacts: Artifacts
 
 
 def _wanted(session: Session, there: ServiceMesh | None, wish: Wish) -> ServiceMeshSpec:
     """The resource as it should be: what a disabled one says, or control planes of ours whose resource was deleted."""
-    names = Names(namespace=session.istio_namespace)
-    fresh = ServiceMeshSpec([Entry("default")], profile=wish.profile, artifacts=wish.artifacts, names=names)
-    spec = msgspec.structs.replace(there.spec, artifacts=wish.artifacts) if there else fresh
+    spec = _again(there.spec, wish) if there else _fresh(session, wish)
     standing = _standing(session, profile_of(spec))
     if standing and not there:
         return with_revisions(spec, _taken_over(standing, wish))
@@ -126,11 +120,32 @@ def _wanted(session: Session, there: ServiceMesh | None, wish: Wish) -> ServiceM
     return with_revisions(spec, [Entry(name, str(version_of(name, wish.version, session.catalog)))])
 
 
+def _fresh(session: Session, wish: Wish) -> ServiceMeshSpec:
+    names = Names(namespace=session.istio_namespace)
+    profile = wish.profile or ProfileName.ISTIO
+    return ServiceMeshSpec([Entry("default")], profile=profile, artifacts=wish.artifacts, names=names)
+
+
+def _again(spec: ServiceMeshSpec, wish: Wish) -> ServiceMeshSpec:
+    return msgspec.structs.replace(spec, artifacts=_over(spec.artifacts, wish.artifacts))
+
+
+def _over(below: Artifacts, above: Artifacts) -> Artifacts:
+    given = {name: value for name in above.__struct_fields__ if (value := getattr(above, name)) is not None}
+    return msgspec.structs.replace(below, **given)
+
+
 def _standing(session: Session, profile: Profile) -> list[Entry]:
-    """Control planes that Pilotage installed, with the versions they run."""
+    """Control planes that Pilotage installed, with the versions they run. Raises Refused where they are elsewhere."""
     facts = frozenset({"control_planes"})
     seen = observe(session.kube, profile, session.catalog, session.now, parts=facts).control_planes
     planes = sorted((plane for plane in seen if plane.managed), key=lambda plane: plane.version or ())
+    for plane in planes:
+        if plane.namespace != profile.namespace:
+            known = [each.name.value for each in PROFILES.values() if each.namespace == plane.namespace]
+            flag = f"--profile {known[0]}" if known else f"-i {plane.namespace}"
+            where = f"Pilotage installed {plane.revision} in {plane.namespace}"
+            raise Refused(f"{where}; its ServiceMesh is gone", fix=f"take it back: pilotage enable {flag}")
     return [Entry(plane.revision, str(plane.version) if plane.version else None) for plane in planes]
 
 
@@ -142,12 +157,17 @@ def _taken_over(standing: list[Entry], wish: Wish) -> list[Entry]:
     return standing
 
 
-def _resume(mesh: ServiceMesh, revision: str | None) -> ServiceMesh:
+def _resume(mesh: ServiceMesh, wish: Wish) -> ServiceMesh:
+    """The mesh that is there, if it is the one that was asked for."""
     names = [entry.name for entry in mesh.spec.revisions]
-    if revision not in (None, *names):
-        raise Refused(
-            f"the mesh is already enabled with {', '.join(names)}", fix=f"pilotage upgrade start --revision {revision}"
-        )
+    if wish.revision not in (None, *names):
+        fix = f"pilotage upgrade start --revision {wish.revision}"
+        raise Refused(f"the mesh is already enabled with {', '.join(names)}", fix=fix)
+    versions = (None, *(entry.version for entry in mesh.spec.revisions))
+    same = wish.version in versions and wish.profile in (None, mesh.spec.profile)
+    if not same or _over(mesh.spec.artifacts, wish.artifacts) != mesh.spec.artifacts:
+        words = "the mesh is already enabled, with another version, profile, charts or hub"
+        raise Refused(words, fix="kubectl edit servicemesh default")
     return mesh
 
 

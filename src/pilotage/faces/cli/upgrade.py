@@ -7,6 +7,8 @@ import click
 from pilotage.decide.catalog import version_of
 from pilotage.decide.force import force_annotation
 from pilotage.decide.removal import guard, leftover
+from pilotage.decide.usage import idle_tags
+from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import Revision as Entry
 from pilotage.domain.mesh import ServiceMesh
@@ -16,7 +18,7 @@ from pilotage.edge.apply import apply
 from pilotage.edge.mesh import with_revisions
 from pilotage.faces.cli import options
 from pilotage.faces.cli.ask import confirm
-from pilotage.faces.cli.canary import Canary, asked_for, mesh_config_actions, preflight_of, prove
+from pilotage.faces.cli.canary import Canary, asked_for, injects, mesh_config_actions, preflight_of, prove
 from pilotage.faces.cli.drive import (
     Following,
     edit,
@@ -34,7 +36,7 @@ from pilotage.faces.cli.session import Session
 from pilotage.faces.render.status import revision_lines, status_of
 from pilotage.reconcile import revisions_of
 
-_QUESTION = "This removes the control plane of {remove}, for good; {keep} stays. Go on?"
+_QUESTION = "This removes the control plane of {remove}, for good; {keep} stays.{tags} Go on?"
 
 
 @options.command()
@@ -68,10 +70,11 @@ def start(session: Session, revision: str, version: str | None, config: str | No
     if not flags["wait"]:
         return report(flags["output"], f"{revision} was asked for.", then="pilotage status", findings=findings)
     how = Following(f"upgrade start {revision}", flags["output"], flags["timeout"], flags["local"])
-    follow(session, mesh, how, settled("Canary"))
-    prove(canary, flags["timeout"])
-    words = f"{revision} ({target.version}) runs beside {stable}, and injects."
-    return report(flags["output"], words, then=_next(revision), findings=findings)
+    if follow(session, mesh, how, settled("Canary", "Settled")).phase == "Settled":
+        raise Refused(f"{revision} was taken out of the resource meanwhile", fix="pilotage status")
+    unproven = prove(canary, flags["timeout"])
+    words = f"{revision} ({target.version}) runs beside {stable}, {injects(unproven)}."
+    return report(flags["output"], words, then=_next(revision), findings=(*findings, *unproven))
 
 
 def _ask(canary: Canary, mesh: ServiceMesh, config: str | None, dry_run: bool) -> tuple[Finding, ...]:
@@ -124,13 +127,15 @@ def _decide(session: Session, verb: Verb, flags: dict[str, Any]) -> None:
     findings = guard(snapshot, remove, keep)
     if not flags["force"]:
         refuse_if_blocked(findings, verb, f"{remove} cannot be removed")
+    idle = idle_tags(snapshot, remove)
+    tags = f" Tags that nobody is behind move to {keep.name}: {', '.join(idle)}." if idle else ""
     if flags["dry_run"]:
-        words = f"{remove} would be removed, {keep.name} would stay; nothing was written."
+        words = f"{remove} would be removed, {keep.name} would stay; nothing was written.{tags}"
         return report(flags["output"], words, findings=findings)
     if flags["output"] == "table":
         click.echo("\n".join(revision_lines(status_of(snapshot, (), ""))), err=True)
     say((*findings, *(finding for finding in seen if keep.name in finding.subject)), flags["output"])
-    confirm(_QUESTION.format(remove=remove, keep=keep.name), flags["yes"])
+    confirm(_QUESTION.format(remove=remove, keep=keep.name, tags=tags), flags["yes"])
     _write_intent(session, mesh, keep, remove if flags["force"] else "")
     if not flags["wait"]:
         return report(flags["output"], f"{remove} will be removed.", then="pilotage status", findings=findings)
