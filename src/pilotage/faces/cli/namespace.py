@@ -13,7 +13,7 @@ from pilotage.edge.proof import injection_proof, selecting
 from pilotage.faces.cli.options import command, dry_run, output
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.emit import emit
-from pilotage.faces.render.findings import document
+from pilotage.faces.render.findings import document, text
 
 _PARTS = frozenset({"namespaces", "injectors", "control_planes"})
 _HEALTH_UNKNOWN = "HealthUnknown"
@@ -40,8 +40,9 @@ def move(session: Session, names: tuple[str, ...], to: str, selector: str | None
     failed = _carry_out(session, snapshot, moves, to, dry_run=bool(flags["dry_run"])) if moves.actions else []
     findings = (*moves.findings, *failed)
     _report(str(flags["output"]), chosen, moves, findings, dry_run=bool(flags["dry_run"]))
-    if findings:
-        raise Refused(f"{len(findings)} of {len(chosen)} namespaces were left as they are", findings=findings)
+    refused = [finding for finding in findings if finding.code != _HEALTH_UNKNOWN]
+    if refused:
+        raise Refused(f"{len(refused)} of {len(chosen)} namespaces were left as they are", findings=findings)
 
 
 def _selected(session: Session, selector: str) -> tuple[str, ...]:
@@ -52,18 +53,21 @@ def _selected(session: Session, selector: str) -> tuple[str, ...]:
 
 
 def _carry_out(session: Session, snapshot: Snapshot, moves: Moves, to: str, *, dry_run: bool) -> list[Finding]:
-    """Writes label by label. Returns why a namespace got its old label back. Raises Refused before the first write."""
+    """Writes label by label. Returns why a namespace got its old label back, or what could not be tried.
+
+    Raises Refused before the first write.
+    """
     revision = revision_of_name(snapshot, to) or to
     ahead = injection_proof(session.kube, snapshot.profile.namespace, selecting(to), revision)
     if ahead and ahead.code != _HEALTH_UNKNOWN:
         raise Refused(f"{to} does not inject: {ahead.message}", fix="pilotage check", findings=(ahead,))
-    failed = []
+    failed = [ahead] if ahead else []
     for action in moves.actions:
         apply(session.kube, action, dry_run=dry_run)
         finding = None if dry_run else injection_proof(session.kube, action.ref.name, {}, revision)
         if finding and finding.code != _HEALTH_UNKNOWN:
             apply(session.kube, _back(snapshot, action))
-            failed.append(finding)
+        failed += [finding] if finding else []
     return failed
 
 
@@ -77,7 +81,7 @@ def _back(snapshot: Snapshot, action: Patch) -> Patch:
 def _report(
     output: str, chosen: tuple[str, ...], moves: Moves, findings: tuple[Finding, ...], *, dry_run: bool
 ) -> None:
-    refused = {finding.subject.removeprefix("namespace ") for finding in findings}
+    refused = {finding.subject.removeprefix("namespace ") for finding in findings if finding.code != _HEALTH_UNKNOWN}
     moved = [action for action in moves.actions if action.ref.name not in refused]
     names = {action.ref.name for action in moved}
     unchanged = [name for name in dict.fromkeys(chosen) if name not in names | refused]
@@ -93,6 +97,7 @@ def _report(
             *(would + action.why for action in moved),
             *(f"namespace {name} has that label already" for name in unchanged),
         ]
-        return [*said, *(["Nothing was written."] if dry_run else [])]
+        unknown = text(finding for finding in findings if finding.code == _HEALTH_UNKNOWN)
+        return [*unknown, *said, *(["Nothing was written."] if dry_run else [])]
 
     emit(output, answer, lines)

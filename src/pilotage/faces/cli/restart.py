@@ -57,7 +57,7 @@ def restart(session: Session, names: tuple[str, ...], namespace: str | None, **f
         stuck = "; ".join(f"{_named(each)} is stuck: {cause}" for each, cause in outcome.stuck)
         first = outcome.stuck[0][0]
         look = f"kubectl describe {first.kind.lower()}/{first.name} -n {first.namespace}"
-        raise TimedOut(f"{stuck}. Look at it with: {look}; the same command goes on")
+        raise TimedOut(f"{stuck}. Look at it with: {look}; with --not-on REVISION a second run leaves out what is done")
     return None
 
 

@@ -11,6 +11,7 @@ import msgspec
 from pilotage.decide.dataplane import expected_revision, restart_action
 from pilotage.decide.restart_state import Done, restart_state
 from pilotage.domain.cluster import Workload
+from pilotage.domain.errors import MeshError, Retry, Unreachable
 from pilotage.domain.state import Snapshot
 from pilotage.edge.apply import apply
 from pilotage.faces.cli.session import Session
@@ -62,10 +63,20 @@ class Restarts:
             if not self.pace.wait:
                 return Outcome(tuple(each.workload for each in running), (), ())
             time.sleep(_LOOK)
-            snapshot = self.session.snapshot(PARTS)
+            try:
+                snapshot = self.session.snapshot(PARTS)
+            except (Retry, Unreachable) as silent:
+                self._bear(running, silent)
+                continue
             running = self._look(snapshot, running, done, stuck)
             self._show(running, len(done), len(workloads))
         return Outcome(tuple(done), tuple(stuck), tuple(queue))
+
+    def _bear(self, running: Sequence[_Running], silent: MeshError) -> None:
+        """An API server that is away for a while ends no restart; past the last deadline it does."""
+        if running and time.monotonic() > max(each.deadline for each in running):
+            raise silent
+        self.progress.show([f"the API server does not answer, looking again: {silent}"])
 
     def _begin(self, snapshot: Snapshot, workload: Workload) -> _Running:
         apply(self.session.kube, restart_action(workload, self.token))

@@ -60,6 +60,7 @@ def set_(session: Session, names: tuple[str, ...], timeout: float, dry_run: bool
     if conflicts:
         _warn(conflicts)
         confirm("Apply anyways?", dry_run, "--skip-confirmation")
+        snapshot = until_ready(partial(_look, session, request), timeout)  # the revision may be gone by now
     write(session, tags.set_tag(snapshot, msgspec.structs.replace(request, skip_confirmation=True)), dry_run=dry_run)
     if not dry_run:
         click.echo(_CREATED.format(tag=request.tag, revision=request.revision))
