@@ -95,29 +95,26 @@ def kube_controller_manager(place: Layout, program: str) -> Component:
     pki, own = place.pki, place.config / "kube-controller-manager.kubeconfig"
     command = (
         program,
-        f"--kubeconfig={own}",
-        f"--authentication-kubeconfig={own}",
-        f"--authorization-kubeconfig={own}",
-        "--bind-address=127.0.0.1",
-        "--leader-elect=false",
+        *_controlling(own),
         "--use-service-account-credentials",
         f"--root-ca-file={pki / 'ca.crt'}",
         f"--service-account-private-key-file={pki / 'service-account.key'}",
         f"--cluster-signing-cert-file={pki / 'ca.crt'}",
         f"--cluster-signing-key-file={pki / 'ca.key'}",
-        "--kube-api-qps=300",
-        "--kube-api-burst=600",
         # A busy machine delays kwok's heartbeats; evicting the crowd for that would not be the mesh's fault.
         "--node-monitor-grace-period=10m",
-        "--profiling=false",
     )
     return Component("kube-controller-manager", command, "https://127.0.0.1:10257/healthz")
 
 
 def kube_scheduler(place: Layout, program: str) -> Component:
-    own = place.config / "kube-scheduler.kubeconfig"
-    command = (
-        program,
+    command = (program, *_controlling(place.config / "kube-scheduler.kubeconfig"))
+    return Component("kube-scheduler", command, "https://127.0.0.1:10259/healthz")
+
+
+def _controlling(own: Path) -> tuple[str, ...]:
+    """Flags of a component that is one client of the API server, with kubeconfig `own`, and alone."""
+    return (
         f"--kubeconfig={own}",
         f"--authentication-kubeconfig={own}",
         f"--authorization-kubeconfig={own}",
@@ -127,7 +124,6 @@ def kube_scheduler(place: Layout, program: str) -> Component:
         "--kube-api-burst=600",
         "--profiling=false",
     )
-    return Component("kube-scheduler", command, "https://127.0.0.1:10259/healthz")
 
 
 def kwok(place: Layout, program: str) -> Component:
