@@ -1,11 +1,14 @@
-"""Istio's own charts, from the module that tools/istio pins; and a cache that is not the user's."""
+"""Istio's own charts, from the module that tools/istio pins; a cache that is not the user's, a server's certificate."""
 
+import ipaddress
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from certificates import Pair, issue
+from cryptography import x509
 
 _TOOLS = Path(__file__).parents[2] / "tools" / "istio"
 
@@ -28,3 +31,9 @@ def istio_charts() -> Path:
     if not folder.is_dir():
         pytest.skip("Istio's Go module is not downloaded")
     return folder
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Pair:
+    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    return issue(tmp_path, "server", loopback, x509.DNSName("api.example"))

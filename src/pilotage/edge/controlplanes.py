@@ -31,9 +31,13 @@ def istiod_pods(kube: Kube) -> tuple[Pod, ...]:
     return tuple(pod for page in kube.list_pages("v1", "Pod", labels=ISTIOD) for pod in decode_pods(page, {}))
 
 
-def control_planes(kube: Kube, pods: Iterable[Pod]) -> tuple[ControlPlane, ...]:
-    """`pods`: those of `istiod_pods`, for why one is not available."""
-    deployments = kube.list("apps/v1", "Deployment", labels=ISTIOD)
+def istiod_deployments(kube: Kube) -> list[Obj]:
+    """Deployments labelled app=istiod, of every namespace."""
+    return kube.list("apps/v1", "Deployment", labels=ISTIOD)
+
+
+def control_planes(deployments: Iterable[Obj], pods: Iterable[Pod]) -> tuple[ControlPlane, ...]:
+    """Of `istiod_deployments`; `pods`: those of `istiod_pods`, for why one is not available."""
     everyone = tuple(pods)
     planes = (parse_control_plane(deployment, _own(deployment, everyone)) for deployment in deployments)
     return tuple(sorted(planes, key=lambda plane: (plane.namespace, plane.name)))

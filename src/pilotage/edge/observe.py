@@ -103,13 +103,14 @@ def _quotas(look: Look) -> tuple[Quota, ...]:
 
 def _control_planes(look: Look) -> tuple[ControlPlane, ...]:
     """Without pods only the reason of one that is not available is missing."""
-    from pilotage.edge.controlplanes import control_planes
+    from pilotage.edge.controlplanes import control_planes, istiod_deployments
 
+    deployments = look.pool.submit(istiod_deployments, look.kube)
     try:
         pods = look.istiod_pods()
     except Denied:
         pods = ()
-    return control_planes(look.kube, pods)
+    return control_planes(deployments.result(), pods)
 
 
 def _services(look: Look) -> frozenset[tuple[str, str]]:
