@@ -32,12 +32,18 @@ _WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 
 def stamped(obj: Obj, part: str, version: Version) -> Obj:
     """The object with the labels that make it ours, and part of `part` (a revision's name, or `base`)."""
-    marked = copy.deepcopy(obj)
+    marked = obj | {"metadata": _own_metadata(obj)}  # no deep copy: a CRD's schema is large, and never changed here
     if is_crd(obj):
         marked["metadata"].setdefault("annotations", {})[CRD_VERSION] = str(version)
     labels = marked["metadata"].setdefault("labels", {})
     labels.update({OWNER_LABEL: "true", PART: part, MANAGED_BY: MANAGER})
     return marked
+
+
+def _own_metadata(obj: Obj) -> Obj:
+    """Metadata whose labels and annotations may be changed without changing the object's."""
+    metadata: Obj = obj["metadata"]
+    return metadata | {key: dict(metadata[key]) for key in ("labels", "annotations") if metadata.get(key)}
 
 
 def is_ours(obj: Obj) -> bool:
@@ -52,9 +58,10 @@ def part_of(obj: Obj) -> str:
 
 def held(obj: Obj) -> Obj:
     """What `pilotage` holds of the object, with the digest of it as an annotation."""
-    body = copy.deepcopy(obj)
+    body = obj | {"metadata": _own_metadata(obj)}
     if body["kind"] in _WEBHOOKS:
-        for webhook in body.get("webhooks", ()):
+        body["webhooks"] = copy.deepcopy(body.get("webhooks", []))
+        for webhook in body["webhooks"]:
             webhook.pop("failurePolicy", None)
             webhook["clientConfig"].pop("caBundle", None)
     elif body["kind"] == "HorizontalPodAutoscaler":

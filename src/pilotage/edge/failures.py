@@ -5,7 +5,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -61,6 +61,9 @@ class Status(msgspec.Struct, frozen=True):
     metadata: _ListMeta = _ListMeta()
 
 
+_STATUS: Final = msgspec.json.Decoder(Status)  # made once, before threads: msgspec crashes where two make it at once
+
+
 class Answer(NamedTuple):
     """An answer of 400 or more. `what` says what was asked (`get Pod shop/cart`), `after` is Retry-After in seconds."""
 
@@ -73,7 +76,7 @@ class Answer(NamedTuple):
 def parse_status(body: bytes) -> Status:
     """The Status in an answer; a proxy's HTML or plain text becomes its message, on one line, cut to 300 characters."""
     try:
-        return msgspec.json.decode(body, type=Status)
+        return _STATUS.decode(body)
     except msgspec.MsgspecError:
         return Status(message=" ".join(body.decode(errors="replace").split())[:300])
 

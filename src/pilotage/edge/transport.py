@@ -5,7 +5,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -83,7 +83,7 @@ class Transport:
     def decode(self, body: bytes, shape: type[T]) -> T:
         """Raises Unreachable for an answer that Kubernetes does not give: something else listens there."""
         try:
-            return msgspec.json.decode(body, type=shape)
+            return _decoder(shape).decode(body)
         except msgspec.MsgspecError:
             start = " ".join(body[:80].decode(errors="replace").split())
             raise Unreachable(f"{self.peer} answers, but it is not Kubernetes: {start}") from None
@@ -173,3 +173,15 @@ class Transport:
 def _seconds(header: str | None) -> float | None:
     """Retry-After as the API server writes it, in seconds; a date or nonsense counts as not given."""
     return float(header) if header and header.isdigit() else None
+
+
+_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
+_MAKING = threading.Lock()
+
+
+def _decoder(shape: type[T]) -> msgspec.json.Decoder[T]:
+    """One per shape, made by one thread at a time: msgspec crashes where two threads look at a new shape at once."""
+    with _MAKING:
+        if shape not in _DECODERS:
+            _DECODERS[shape] = msgspec.json.Decoder(shape)
+        return _DECODERS[shape]
