@@ -3,12 +3,13 @@
 A fact is a field of Snapshot and a row of `_READERS`. `parts` names the facts to look at. What was not looked at, or
 may not be read (403), stands in `Snapshot.unknown` with the cause, so that no rule takes it for empty.
 
-Decoders are imported inside their readers: most verbs ask for a few small lists and should answer at once.
+Readers import what they need when they are asked: most verbs want a few small lists and should answer at once.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from importlib import import_module
 from typing import Any, Final
 
 from pilotage.domain.catalog import Catalog
@@ -45,6 +46,8 @@ def observe(  # noqa: PLR0913 - what is asked of the cluster, and what a Snapsho
     Raises Unreachable and Retry as `Kube` does: half a look is none. 401 and 403 make a fact unknown.
     """
     wanted = ALL if parts is None else parts
+    for module in sorted({module for part in wanted for module in _DECODERS.get(part, ())}):
+        import_module(f"pilotage.edge.{module}")
     with ThreadPoolExecutor(_REQUESTS) as pool, ThreadPoolExecutor(len(_READERS)) as readers:
         look = Look(kube, profile.namespace, now, tuple(refs), pool)
         begun = {field: readers.submit(_READERS[field], look) for field in _READERS if field in wanted}
@@ -172,6 +175,15 @@ _READERS: Final[Mapping[str, Callable[[Look], Any]]] = {
     "istiods": _istiods,
     "leases": _leases,
     "operator": _operator,
+}
+
+# Modules that make msgspec decoders, by the facts that need them. They are imported before there are threads: two that
+# make decoders of the same types at once crash the process.
+_DECODERS: Final[Mapping[str, Sequence[str]]] = {
+    "pods": ("pods", "workloads"),
+    "workloads": ("pods", "workloads"),
+    "control_planes": ("pods",),
+    "istiods": ("pods", "istiod"),
 }
 
 ALL: Final[Parts] = frozenset(_READERS)
