@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from pilotage.domain.mesh import Revision, ServiceMesh, ServiceMeshSpec
+from pilotage.domain.mesh import Mode, Revision, ServiceMesh, ServiceMeshSpec
 from pilotage.edge.catalog import packaged_catalog
 from worlds import deployment, namespace, report, revision, tag, world
 
@@ -33,6 +33,15 @@ def test_status_says_the_next_step(stage: Callable) -> None:
     parts = (revision("1-30"), revision("1-31"), deployment("shop", "new", on="1-31"))
     moved = stage(world(parts, catalog=packaged_catalog(), mesh=BOTH), BOTH).pilotage("status").out
     assert "Next: pilotage upgrade complete, or pilotage upgrade rollback" in moved
+
+
+def test_an_enable_or_disable_that_was_stopped_goes_on(stage: Callable) -> None:
+    asked = ServiceMesh(ServiceMeshSpec([Revision("1-30")]))
+    on = stage(world(catalog=packaged_catalog(), mesh=asked), asked)
+    assert "Next: pilotage enable --revision 1-30 goes on" in on.pilotage("status").out
+    unwanted = ServiceMesh(ServiceMeshSpec([Revision("1-30")], mode=Mode.DISABLED))
+    on = stage(world(revision("1-30"), catalog=packaged_catalog(), mesh=unwanted), unwanted)
+    assert "Next: pilotage disable goes on" in on.pilotage("status").out
 
 
 def test_with_no_upgrade_to_make_the_first_error_is_what_comes_next(stage: Callable) -> None:

@@ -130,7 +130,7 @@ def output(function: Function) -> Function:
 
 def dry_run(function: Function) -> Function:
     """--dry-run, as parameter `dry_run`."""
-    return click.option("--dry-run", is_flag=True, help="Print what would be written; write nothing.")(function)
+    return click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")(function)
 
 
 def yes(function: Function) -> Function:

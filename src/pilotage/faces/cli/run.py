@@ -53,7 +53,7 @@ def failure(error: BaseException, program: str) -> Failure:
     """The table from error to exit code and words."""
     match error:
         case KeyboardInterrupt():
-            return Failure(130, "Interrupted", "interrupted")
+            return Failure(130, "Interrupted", "interrupted", "pilotage status")
         case click.ClickException():
             context = getattr(error, "ctx", None)
             path = context.command_path if context else program  # the parser knows no context

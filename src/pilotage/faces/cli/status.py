@@ -3,6 +3,7 @@
 from pilotage.decide.eligibility import get_upgrades
 from pilotage.decide.support import installed_revisions, support_of
 from pilotage.domain.findings import Severity
+from pilotage.domain.mesh import Mode
 from pilotage.domain.state import Snapshot
 from pilotage.faces.cli.judged import judged
 from pilotage.faces.cli.options import command, output
@@ -25,6 +26,8 @@ def next_step(snapshot: Snapshot) -> str:
     """One line: what a user would do now, "" where the mesh is settled and no upgrade is available."""
     if "control_planes" in snapshot.unknown:
         return "ask for the right to read Deployments, then: pilotage status"
+    if begun := _begun(snapshot):
+        return begun
     revisions = installed_revisions(snapshot)
     if not revisions:
         return "pilotage check" if snapshot.control_planes else "pilotage enable"
@@ -34,6 +37,17 @@ def next_step(snapshot: Snapshot) -> str:
     if offered and _of_others(snapshot):
         return f"install {offered[0]} beside {revisions[0].name} with what installed that, then: pilotage status"
     return f"pilotage upgrade start --revision {offered[0]}" if offered else ""
+
+
+def _begun(snapshot: Snapshot) -> str:
+    """What an `enable` or `disable` that was stopped has left to do, "" if nothing."""
+    if snapshot.mesh is None:
+        return ""
+    if snapshot.mesh.spec.mode is Mode.DISABLED:
+        return "pilotage disable goes on" if snapshot.control_planes else "pilotage enable"
+    names = [entry.name for entry in snapshot.mesh.spec.revisions]
+    there = {plane.revision for plane in snapshot.control_planes if plane.available}
+    return f"pilotage enable --revision {names[0]} goes on" if len(names) == 1 and not there else ""
 
 
 def _during_canary(snapshot: Snapshot, stable: str, canary: str) -> str:
