@@ -7,9 +7,10 @@ istiod its webhooks' `failurePolicy` and `caBundle`, the user an HPA's spec.
 
 import copy
 import hashlib
-import json
 from collections.abc import Iterable
 from typing import Any
+
+import msgspec
 
 from pilotage.domain.actions import Action, Apply
 from pilotage.domain.names import (
@@ -111,7 +112,7 @@ def _newer(live: Obj | None, obj: Obj) -> bool:
 
 
 def _digest(body: Obj) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()[:16]
 
 
 def _within(wanted: Any, there: Any) -> bool:

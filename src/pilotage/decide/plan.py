@@ -17,7 +17,7 @@ from pilotage.decide.install import (
 )
 from pilotage.decide.inventory import parts_present
 from pilotage.decide.removal import Stage, blockers, deletion_stages, removal_stages, removed, webhook_stage
-from pilotage.decide.tags import remove_tag
+from pilotage.decide.tags import remove_tag, tags_of
 from pilotage.decide.usage import proxies_exist
 from pilotage.domain.actions import Action, Plan, Wait
 from pilotage.domain.findings import Finding
@@ -101,8 +101,8 @@ def _disabling(snapshot: Snapshot) -> Iterator[Stage]:
 
 def _tag_deletions(snapshot: Snapshot) -> Iterator[Action]:
     """Tags of control planes that go: left alone they would fail closed at nothing."""
-    names = parts_present(snapshot.live)
-    for tag in sorted({config.tag for config in snapshot.injectors if config.tag and config.revision in names}):
+    ours = parts_present(snapshot.live)
+    for tag in sorted({tag for revision in ours for tag in tags_of(snapshot, revision)}):
         yield from remove_tag(snapshot, tag)[0]
 
 
