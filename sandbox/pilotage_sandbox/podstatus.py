@@ -72,7 +72,7 @@ def pod_status(pod: Object, view: View, place: Place, now: float) -> Object:
         "lastState": view.last,
     }
     status: Object = {
-        "phase": _phase(view),
+        "phase": _phase(pod, view),
         "conditions": _conditions(pod, view, place, now),
         "containerStatuses": [own, *(_other(container, pod, now) for container in others)],
         "qosClass": pod.get("status", {}).get("qosClass", "BestEffort"),
@@ -85,8 +85,9 @@ def pod_status(pod: Object, view: View, place: Place, now: float) -> Object:
     return status
 
 
-def _phase(view: View) -> str:
-    if "terminated" in view.state:  # only a pod that is being deleted ends here: its restartPolicy is Always
+def _phase(pod: Object, view: View) -> str:
+    """Only a pod that is being deleted ends: the process of any other is started again, restartPolicy is Always."""
+    if "terminated" in view.state and "deletionTimestamp" in pod["metadata"]:
         return "Succeeded" if view.state["terminated"]["exitCode"] == 0 else "Failed"
     return "Running" if view.ran else "Pending"
 

@@ -76,6 +76,13 @@ def test_one_with_our_label_is_managed() -> None:
     assert not read().managed
 
 
+def test_a_pod_that_is_merely_on_its_way_does_not_hide_why_an_older_one_crashes() -> None:
+    ill = Pod("mesh", "old", ready=False, reason="discovery: CrashLoopBackOff: exit 1", created="2026-01-01T00:00:00Z")
+    new = Pod("mesh", "new", phase="Pending", ready=False, created="2026-01-01T00:01:00Z")
+    plane = read("example/pilot:1.31.0", {**UP, "availableReplicas": 0}, pods=(new, ill))
+    assert plane.reason == "pod old: discovery: CrashLoopBackOff: exit 1"
+
+
 def test_one_that_is_available_needs_no_reason() -> None:
     assert read().reason == ""
 

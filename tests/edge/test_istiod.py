@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from pilotage.domain.cluster import Container, Pod
 from pilotage.domain.istio import Proxy
-from pilotage.edge.istiod import parse_syncz, total
+from pilotage.edge.istiod import parse_syncz, runs, total
 
 ENVOY = "type.googleapis.com/envoy.config."
 CDS, LDS = f"{ENVOY}cluster.v3.Cluster", f"{ENVOY}listener.v3.Listener"
@@ -87,3 +88,21 @@ sidecar_injection_failure_total 3
 )
 def test_a_counter_is_summed_over_its_labels(name: str, value: int) -> None:
     assert total(METRICS, name) == value
+
+
+@pytest.mark.parametrize(
+    ("sentence", "pod", "asked"),
+    [
+        ("it serves", Pod("istio-system", "i", containers=(Container("discovery", ready=True),)), True),
+        ("it is not ready, and may still serve", Pod("istio-system", "i", ready=False), True),
+        (
+            "it is between two crashes",
+            Pod("istio-system", "i", ready=False, containers=(Container("discovery", reason="CrashLoopBackOff"),)),
+            False,
+        ),
+        ("it is stopping", Pod("istio-system", "i", deleting=True), False),
+        ("it has no place yet", Pod("istio-system", "i", phase="Pending", ready=False), False),
+    ],
+)
+def test_only_an_istiod_that_is_a_process_now_is_asked(sentence: str, pod: Pod, asked: bool) -> None:
+    assert runs(pod) is asked, sentence

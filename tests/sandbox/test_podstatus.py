@@ -52,7 +52,9 @@ def test_a_condition_keeps_its_time_until_it_changes() -> None:
 def test_a_pod_whose_process_has_ended_for_good_has_succeeded_or_failed() -> None:
     for code, phase in ((0, "Succeeded"), (1, "Failed")):
         view = View(state=terminated(code, "", 0, 1), ran=True)
-        assert pod_status(POD, view, HERE, 1)["phase"] == phase
+        deleted = {**POD, "metadata": {"deletionTimestamp": "1970-01-01T00:00:00Z"}}
+        assert pod_status(deleted, view, HERE, 1)["phase"] == phase
+        assert pod_status(POD, view, HERE, 1)["phase"] == "Running"  # else its ReplicaSet would make another
 
 
 def test_readiness_begins_with_one_success_and_ends_after_failures_in_a_row() -> None:

@@ -101,11 +101,18 @@ def _version(image: str, labels: dict[str, str]) -> Version | None:
 
 
 def _reason(status: Obj, pods: Sequence[Pod]) -> str:
-    """Pod and cause: what the ReplicaSet could not create, else the first pod that is stuck, newest first."""
+    """Pod and cause: what the ReplicaSet could not create, else a pod that is stuck, newest first.
+
+    One that is merely on its way comes last: it would hide why the others crash.
+    """
     for condition in status.get("conditions") or ():
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             return str(condition.get("message") or condition.get("reason", ""))
     stuck = (pod for pod in pods if not pod.ready and not pod.finished and not pod.deleting)
-    for pod in sorted(stuck, key=lambda pod: pod.created, reverse=True):
+    for pod in sorted(stuck, key=lambda pod: (not _on_its_way(pod), pod.created), reverse=True):
         return f"pod {pod.name}: {pod.reason or pod.phase}"
     return ""
+
+
+def _on_its_way(pod: Pod) -> bool:
+    return not pod.reason or pod.reason.endswith(": ContainerCreating")

@@ -17,6 +17,7 @@ from pilotage.domain.names import DEFAULT_REVISION, REV
 from pilotage.edge.kube import Kube
 
 _PORT: Final = 15014
+_CONTAINER: Final = "discovery"
 _REJECTS: Final = "pilot_total_xds_rejects"
 _INJECTION_FAILURES: Final = "sidecar_injection_failure_total"
 _SHORT: Final = {
@@ -62,8 +63,13 @@ _DECODER: Final = msgspec.json.Decoder(list[SyncStatus])
 
 def reports(kube: Kube, pods: Iterable[Pod], pool: Executor) -> tuple[IstiodReport, ...]:
     """One report per running istiod pod; one that does not answer in the deadline of `kube` has its `error`."""
-    running = [pod for pod in pods if pod.phase == "Running" and not pod.deleting]
-    return tuple(pool.map(lambda pod: report(kube, pod), running))
+    return tuple(pool.map(lambda pod: report(kube, pod), filter(runs, pods)))
+
+
+def runs(pod: Pod) -> bool:
+    """Whether its istiod is a process now. One between two crashes serves nobody, and to ask it takes a deadline."""
+    down = any(container.name == _CONTAINER and container.reason for container in pod.containers)
+    return pod.phase == "Running" and not pod.deleting and not down
 
 
 def report(kube: Kube, pod: Pod) -> IstiodReport:
