@@ -15,6 +15,7 @@ from scenery import findings, mesh_config, staged
 
 pytestmark = pytest.mark.e2e
 
+FORCE = "pilotage.dev/force-removal"
 BOTH = [{"name": STABLE}, {"name": CANARY}]
 _STUCK = [
     pytest.param("crash", "CrashLoopBackOff", id="its-istiod-crashes"),
@@ -65,10 +66,13 @@ def test_a_forced_removal_says_what_breaks_and_who_did_it(mesh: Cluster) -> None
         messages = " ".join(finding["message"] for finding in findings(forced))
         assert "pods of Deployment web in namespace sc-forced" in messages
         assert "label istio.io/rev=asm-1-31 selects asm-1-31" in messages
-    recorded = json.loads(_resource(mesh)["metadata"]["annotations"]["pilotage.dev/force-removal"])
+    recorded = json.loads(_resource(mesh)["metadata"]["annotations"][FORCE])
     assert recorded["revision"] == CANARY
     assert recorded["by"]
     _expect_only_stable(mesh)
+    _start(mesh).must()  # a force is not for the next removal of that name
+    assert FORCE not in _resource(mesh)["metadata"].get("annotations", {})
+    mesh.pilotage("upgrade", "rollback", "--yes").must()
 
 
 def test_an_edit_of_the_resource_waits_for_what_is_in_use_can_be_cancelled_and_goes_on_when_freed(
@@ -113,11 +117,12 @@ def test_disable_waits_for_the_last_proxy_and_leaves_what_holds_data(mesh: Clust
         assert "pods of Deployment web in namespace sc-last" in refused.err
         mesh.kubectl("delete", "deployment", "web", "-n", "sc-last").must()
         eventually("it may be disabled", lambda: mesh.pilotage("disable", "--dry-run").code == 0)
-        said = mesh.pilotage("disable", "--yes").must()
+        # The operator of another test has only just gone: for a minute it is expected back.
+        said = mesh.pilotage("disable", "--yes", "--local").must()
         assert "CRDs" in said.out
         _expect_disabled(mesh)
         assert mine["metadata"]["name"] in mesh.names("configmaps", MESH)
-    mesh.enable().must()
+    mesh.enable(STABLE, "--local").must()
     _expect_only_stable(mesh)
 
 

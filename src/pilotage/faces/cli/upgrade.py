@@ -83,7 +83,8 @@ def _ask(canary: Canary, mesh: ServiceMesh, config: str | None, dry_run: bool) -
     refuse_if_blocked(findings, Verb.START, f"{canary.target.name} cannot be started")
     for action in mesh_config_actions(canary, mesh, config):
         apply(canary.session.kube, action, dry_run=dry_run)
-    edit(canary.session, mesh, canary.mesh.spec, {}, dry_run=dry_run)
+    # A force was meant for the removal it was asked for, not for a later one of the same name.
+    edit(canary.session, mesh, canary.mesh.spec, {FORCE_REMOVAL: None}, dry_run=dry_run)
     return findings
 
 
