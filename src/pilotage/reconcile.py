@@ -137,7 +137,9 @@ def pause_after(reconciler: Reconciler, made: Plan, rest: float) -> float:
 def _stuck(reconciler: Reconciler, made: Plan) -> str:
     if reconciler.repeats > 1:
         return f"{made.now[0].ref}: somebody else puts it back after every write"
-    return "; ".join(f"{wait.subject}: {wait.cause}" for wait in made.waits) or made.phase
+    waits = [f"{wait.subject}: {wait.cause}" for wait in made.waits]
+    written = [f"{made.now[0].ref} to be seen as written"] if made.now else []
+    return "; ".join([*waits, *written]) or made.phase
 
 
 def run_until(

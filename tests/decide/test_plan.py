@@ -311,3 +311,13 @@ def test_a_lease_of_a_revision_whose_name_ends_alike_stays() -> None:
     there = {ref: obj for ref, obj in there.items() if not ref.name.endswith("asm-1-30") or ref.kind == "Service"}
     made = plan(wanted(NEW), cluster(revision("asm-1-31"), live=there, leases=("istio-gateway-deployment-x-asm-1-30",)))
     assert steps(made) == ["delete Service istiod-asm-1-30"]
+
+
+def test_a_survivor_that_its_hpa_is_scaling_up_does_not_hold_the_removal() -> None:
+    snapshot = cluster(revision("asm-1-30"), revision("asm-1-31"), live=live(OLD, NEW, stable=NEW))
+    planes = tuple(
+        _with(plane, desired=2, updated=2) if plane.revision == "asm-1-31" else plane
+        for plane in snapshot.control_planes
+    )
+    made = plan(wanted(NEW), _with(snapshot, control_planes=planes))
+    assert (made.phase, planes[-1].available) == ("Removing", 1)

@@ -1,8 +1,6 @@
 """Istio's own charts, from the module that tools/istio pins; a cache that is not the user's, a server's certificate."""
 
 import ipaddress
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +8,14 @@ import pytest
 from certificates import Pair, issue
 from cryptography import x509
 
-_TOOLS = Path(__file__).parents[2] / "tools" / "istio"
+from pilotage_sandbox import assets
+
+_CHARTS = assets.charts_dir()  # asked before the cache is another; building it is `make assets`
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For these modules only: the sandboxes of others find their programs, and Go its builds, in the user's cache."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -22,15 +23,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def istio_charts() -> Path:
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("no go: Istio's charts come from its Go module")
-    words = [go, "list", "-m", "-f", "{{.Dir}}", "istio.io/istio"]
-    found = subprocess.run(words, cwd=_TOOLS, capture_output=True, text=True, check=False)
-    folder = Path(found.stdout.strip() or "/nowhere") / "manifests" / "charts"
-    if not folder.is_dir():
-        pytest.skip("Istio's Go module is not downloaded")
-    return folder
+    return _CHARTS
 
 
 @pytest.fixture

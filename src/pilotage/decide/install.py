@@ -112,13 +112,17 @@ def control_plane(snapshot: Snapshot, revision: str) -> ControlPlane | None:
     return min(planes, key=lambda plane: plane.namespace != here, default=None)
 
 
-def readiness(snapshot: Snapshot, revision: Revision) -> Iterator[Wait]:
-    """What a revision still lacks before it can be trusted with a pod."""
+def readiness(snapshot: Snapshot, revision: Revision, *, scaling: bool = False) -> Iterator[Wait]:
+    """What a revision still lacks before it can be trusted with a pod.
+
+    `scaling`: one replica is enough, as while its HPA brings it from one to two.
+    """
     plane = control_plane(snapshot, revision.name)
     if plane is None:
         yield Wait(f"Deployment istiod of {revision.name}", "is not there yet")
         return
-    if plane.available < max(plane.desired, 1) or plane.updated < plane.desired:
+    least = 1 if scaling else max(plane.desired, 1)
+    if plane.available < least or plane.updated < min(least, plane.desired):
         cause = plane.reason or f"{plane.available} of {plane.desired} replicas available"
         yield Wait(f"Deployment {plane.namespace}/{plane.name}", cause)
     yield from _webhooks_ready(snapshot, revision.name)

@@ -78,7 +78,7 @@ def _callers(snapshot: Snapshot, revision: str, survivor: Revision) -> Iterator[
 
 
 def _survivor_findings(snapshot: Snapshot, survivor: Revision) -> Iterator[Finding]:
-    for wait in readiness(snapshot, survivor):
+    for wait in readiness(snapshot, survivor, scaling=True):
         yield Finding(
             "CABundleEmpty" if "caBundle" in wait.cause else "IstiodNotAvailable",
             f"{survivor.name} would be the only control plane, but {wait.subject}: {wait.cause}",
