@@ -12,11 +12,18 @@ import sys
 import threading
 
 _CHUNK = 65536
+_REFUSED = b"HTTP/1.1 503 Connection refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 def main() -> None:
     """Copy both ways until the connection's other side closes."""
-    with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as connection:
+    try:
+        connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    except ConnectionRefusedError:
+        # A kubelet would break the stream off; kwok keeps it open until its client leaves, who would wait in vain.
+        os.write(1, _REFUSED)
+        sys.exit(1)
+    with connection:
         threading.Thread(target=_send, args=(connection,), daemon=True).start()
         while data := connection.recv(_CHUNK):
             with memoryview(data) as rest:
