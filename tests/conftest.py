@@ -1,6 +1,5 @@
 """Sandboxes for tests. Each is a real control plane; a module shares one where its tests leave it as they found it."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,12 +10,12 @@ from harness import Cluster, sandbox
 @pytest.fixture
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A fresh control plane for one test."""
-    with sandbox(f"t{os.getpid()}-{abs(hash(request.node.nodeid)) % 100000}") as made:
+    with sandbox(f"test-{abs(hash(request.node.nodeid)) % 100000}") as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def shared(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A control plane for the tests of one module."""
-    with sandbox(f"m{os.getpid()}-{request.module.__name__.rsplit('.', 1)[-1].replace('_', '-')}") as made:
+    with sandbox(request.module.__name__.rsplit(".", 1)[-1].replace("_", "-")[:20]) as made:
         yield made

@@ -105,7 +105,8 @@ _SANDBOX = (sys.executable, "-m", "pilotage_sandbox.cli")
 
 @contextmanager
 def sandbox(name: str, *words: str) -> Iterator[Cluster]:
-    """A sandbox of its own, gone at the end. Without the right to make one the tests fail: nothing is skipped."""
+    """A sandbox of this run's own, gone at the end. Without the right to make one the tests fail."""
+    name = f"{name}-{os.getpid()}"  # one that a killed run left under the same name is never taken for ours
     subprocess.run([*_SANDBOX, "up", "--name", name, *words], check=True, stdin=subprocess.DEVNULL)
     try:
         kubeconfig = subprocess.check_output([*_SANDBOX, "kubeconfig", "--name", name], text=True).strip()

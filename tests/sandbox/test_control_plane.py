@@ -127,8 +127,8 @@ def test_a_component_that_dies_is_started_again_and_nothing_is_lost(plane: Clust
 
 
 def test_two_sandboxes_run_side_by_side_and_a_killed_supervisor_takes_its_own_with_it(plane: Cluster) -> None:
-    other = f"{NAME}-b"
-    with sandbox(other, "--nodes", "1", "--kubelet-version", "v1.36.3") as second:
+    with sandbox("side-by-side", "--nodes", "1", "--kubelet-version", "v1.36.3") as second:
+        other = second.name
         assert [n["status"]["nodeInfo"]["kubeletVersion"] for n in second.get("nodes")["items"]] == ["v1.36.3"]
         first = supervisor(other)
         os.kill(first, signal.SIGKILL)
