@@ -12,6 +12,7 @@ import pytest
 from certificates import Pair, speaking
 from loopback_api import Asked, Reply, serving, write_kubeconfig
 
+from harness import eventually
 from pilotage.domain.errors import Refused, Unreachable
 from pilotage.edge.kube import Kube
 
@@ -118,5 +119,7 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(tmp_path: Pat
 
     with serving(once) as api:
         kube = api.connect(tmp_path)
-        for _ in range(2):
-            kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}})
+        kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}})
+        (kept,) = kube.transport._pool()._kept
+        eventually("the end of the connection has come", lambda: kept.stale)
+        kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}})
