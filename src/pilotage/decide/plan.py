@@ -5,7 +5,6 @@ Called by `reconcile.py`. The phase is derived from what is observed; nothing is
 
 from collections.abc import Iterator
 
-from pilotage.decide.force import forced
 from pilotage.decide.health import roots_differ
 from pilotage.decide.install import (
     account_actions,
@@ -16,7 +15,7 @@ from pilotage.decide.install import (
     readiness,
 )
 from pilotage.decide.inventory import parts_present
-from pilotage.decide.removal import Stage, blockers, deletion_stages, removal_stages, removed, webhook_stage
+from pilotage.decide.removal import Stage, deletion_stages, removal_findings, removal_stages, removed, webhook_stage
 from pilotage.decide.tags import remove_tag, tags_of
 from pilotage.decide.usage import proxies_exist
 from pilotage.domain.actions import Action, Plan, Wait
@@ -69,16 +68,12 @@ def _phase(desired: Desired, settled: str) -> str:
 
 
 def _remove(desired: Desired, snapshot: Snapshot, revision: str, foreign: tuple[Finding, ...]) -> Plan:
-    blocking = blockers(snapshot, revision, desired.stable)
+    said = removal_findings(snapshot, revision, desired.stable)
+    blocking = [finding for finding in said if finding.code not in ("RemovalBlocked", "RemovalForced")]
     if blocking:
-        message = f"{revision} stays until nothing depends on it: {blocking[0].message}"
-        fix = f"free it, or add {revision} back to spec.revisions to cancel"
-        held = Finding("RemovalBlocked", message, subject=revision, fix=fix)
         waits = tuple(Wait(finding.subject or revision, finding.message) for finding in blocking)
-        return Plan("RemovalBlocked", waits=waits, findings=(*foreign, held, *blocking))
-    force = forced(snapshot, revision)
-    notes = (Finding("RemovalForced", f"removal of {revision} was forced by {force.by}", revision),) if force else ()
-    return _first("Removing", removal_stages(desired, snapshot, revision), (*foreign, *notes))
+        return Plan("RemovalBlocked", waits=waits, findings=(*foreign, *said))
+    return _first("Removing", removal_stages(desired, snapshot, revision), (*foreign, *said))
 
 
 def _disable(snapshot: Snapshot) -> Plan:

@@ -87,9 +87,17 @@ def _survivor_findings(snapshot: Snapshot, survivor: Revision) -> Iterator[Findi
         )
 
 
-def blockers(snapshot: Snapshot, revision: str, survivor: Revision) -> tuple[Finding, ...]:
-    """The guard, unless it is forced."""
-    return () if forced(snapshot, revision) else guard(snapshot, revision, survivor)
+def removal_findings(snapshot: Snapshot, revision: str, survivor: Revision) -> tuple[Finding, ...]:
+    """What is to be said of a removal under way: `RemovalBlocked` ahead of all that holds it, or `RemovalForced`."""
+    force = forced(snapshot, revision)
+    if force:
+        return (Finding("RemovalForced", f"removal of {revision} was forced by {force.by}", revision),)
+    blocking = guard(snapshot, revision, survivor)
+    if not blocking:
+        return ()
+    message = f"{revision} stays until nothing depends on it: {blocking[0].message}"
+    fix = f"free it, or add {revision} back to spec.revisions to cancel"
+    return (Finding("RemovalBlocked", message, revision, fix), *blocking)
 
 
 def removal_stages(desired: Desired, snapshot: Snapshot, revision: str) -> Iterator[Stage]:

@@ -6,20 +6,26 @@ from datetime import UTC, datetime
 import msgspec
 
 from pilotage.decide.health import check
+from pilotage.decide.inventory import parts_present
+from pilotage.decide.removal import removal_findings
 from pilotage.domain.errors import Denied
 from pilotage.domain.findings import Finding
+from pilotage.domain.mesh import Mode
 from pilotage.domain.names import LEASE
 from pilotage.domain.objects import ObjectRef
 from pilotage.domain.state import Snapshot
 from pilotage.edge.lease import operator_runs
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.findings import by_weight
+from pilotage.reconcile import revisions_of
 
 
 def judged(session: Session) -> tuple[Snapshot, list[Finding]]:
     """A Snapshot that knows whether an operator runs, and the findings of all rules, errors first."""
     snapshot = msgspec.structs.replace(session.snapshot(), operator=_operator(session))
-    return snapshot, by_weight((*check(snapshot), *_no_operator(snapshot), *_blind(snapshot)))
+    return snapshot, by_weight(
+        (*check(snapshot), *_no_operator(snapshot), *_leaving(session, snapshot), *_blind(snapshot))
+    )
 
 
 def _operator(session: Session) -> bool:
@@ -29,6 +35,16 @@ def _operator(session: Session) -> bool:
         return operator_runs(session.kube.get(lease), datetime.now(UTC))
     except Denied:
         return False
+
+
+def _leaving(session: Session, snapshot: Snapshot) -> Iterator[Finding]:
+    """Of revisions that are no longer asked for and still there: what holds them, or who forced them."""
+    mesh = snapshot.mesh
+    if mesh is None or mesh.spec.mode is Mode.DISABLED or "live" in snapshot.unknown:
+        return
+    wanted = revisions_of(mesh, session.catalog)
+    for name in set(parts_present(snapshot.live)) - {revision.name for revision in wanted}:
+        yield from removal_findings(snapshot, name, wanted[0])
 
 
 def _no_operator(snapshot: Snapshot) -> Iterator[Finding]:
