@@ -1,10 +1,14 @@
 """Sandboxes for tests. Each is a real control plane; a module shares one where its tests leave it as they found it."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from harness import Cluster, sandbox
+
+# A shell starts what runs in its background deaf to Ctrl-C, and children inherit that: tests send it to theirs.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
