@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pilotage.decide.ownership import NAMESPACE_REV, Step, owner_of
+from pilotage.decide.ownership import Step, owner_of
 from pilotage.domain.objects import Obj
 from worlds import managed
 
@@ -27,8 +27,8 @@ def space(*entries: Obj, annotations: dict[str, str] | None = None, **labels: st
 @pytest.mark.parametrize(
     ("sentence", "obj", "path", "owner"),
     [
-        ("nobody is known to have written it", space(), NAMESPACE_REV, None),
-        ("a label set with kubectl is nobody's", space(managed("kubectl-label", *LABEL)), NAMESPACE_REV, None),
+        ("nobody is known to have written it", space(), LABEL, None),
+        ("a label set with kubectl is nobody's", space(managed("kubectl-label", *LABEL)), LABEL, None),
         ("one applied with kubectl is nobody's", space(managed("kubectl", *LABEL, operation="Apply")), LABEL, None),
         ("client-side apply is nobody's", space(managed("kubectl-client-side-apply", *LABEL)), LABEL, None),
         ("a dashboard owns nothing", space(managed("dashboard", *LABEL)), LABEL, None),

@@ -22,7 +22,7 @@ from pilotage.domain.names import (
     MANAGER,
     OWNER_LABEL,
     PART,
-    TAG,
+    installed_by_us,
 )
 from pilotage.domain.objects import Obj, ObjectRef, annotations_of, labels_of, ref_of
 from pilotage.domain.quantity import same_quantity
@@ -48,9 +48,7 @@ def _own_metadata(obj: Obj) -> Obj:
 
 
 def is_ours(obj: Obj) -> bool:
-    """Installed by us. A tag is never: istioctl copies our labels onto the tags it makes of a revision of ours."""
-    labels = labels_of(obj)
-    return labels.get(OWNER_LABEL) == "true" and TAG not in labels
+    return installed_by_us(labels_of(obj))
 
 
 def part_of(obj: Obj) -> str:

@@ -16,7 +16,6 @@ from pilotage.domain.objects import Obj, annotations_of, labels_of
 
 # One step of a path: the name of a field, or the keys of an item of a list, as in {"name": "istio-proxy"}.
 Step = str | Mapping[str, Any]
-NAMESPACE_REV: tuple[Step, ...] = ("metadata", "labels", "istio.io/rev")
 
 
 class FieldOwner(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from pilotage.domain.names import OWNER_LABEL, REV, TAG
+from pilotage.domain.names import REV, TAG, installed_by_us
 from pilotage.domain.objects import Obj
 from pilotage.domain.version import Version
 
@@ -53,8 +53,7 @@ class WebhookConfig(msgspec.Struct, frozen=True):
 
     @property
     def ours(self) -> bool:
-        """Installed by Pilotage. A tag never is: istioctl copies a revision's labels onto the tags it makes of it."""
-        return self.labels.get(OWNER_LABEL) == "true" and not self.tag
+        return installed_by_us(self.labels)
 
 
 class RevisionService(msgspec.Struct, frozen=True):

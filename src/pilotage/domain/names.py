@@ -1,5 +1,6 @@
 """Every string that the cluster sees: labels, annotations, managers, fixed object names."""
 
+from collections.abc import Mapping
 from typing import Final
 
 GROUP: Final = "pilotage.dev"
@@ -16,7 +17,6 @@ INJECT: Final = "sidecar.istio.io/inject"
 INJECTION_STATUS: Final = "sidecar.istio.io/status"
 DEFAULT_REVISION: Final = "default"
 DEFAULT_VALIDATOR: Final = "istiod-default-validator"
-ROOT_CONFIGMAP: Final = "istio-ca-root-cert"
 INJECTOR_SUFFIX: Final = "sidecar-injector.istio.io"
 PROXY_CONTAINER: Final = "istio-proxy"
 MESH_KEY: Final = "mesh"
@@ -41,7 +41,6 @@ CREATE_MANAGER: Final = "pilotage-create"
 
 HELM_RELEASE: Final = "meta.helm.sh/release-name"
 AKS_ADDON_LABEL: Final = "kubernetes.azure.com/managedby"
-DOCS: Final = "docs/findings"
 
 
 def suffixed(name: str, revision: str) -> str:
@@ -59,11 +58,6 @@ def managed_config(revision: str) -> str:
     return suffixed("istio", revision)
 
 
-def injector_config(revision: str) -> str:
-    """The ConfigMap from which a revision's istiod injects."""
-    return suffixed("istio-sidecar-injector", revision)
-
-
 def validator_name(revision: str, namespace: str) -> str:
     """The revision's own ValidatingWebhookConfiguration."""
     return f"{suffixed('istio-validator', revision)}-{namespace}"
@@ -77,3 +71,8 @@ def tag_webhook(tag: str, namespace: str) -> str:
 
 def tag_service(tag: str) -> str:
     return f"istiod-revision-tag-{tag}"
+
+
+def installed_by_us(labels: Mapping[str, str]) -> bool:
+    """By the labels of an object. A tag is never: istioctl copies our labels onto the tags it makes of a revision."""
+    return labels.get(OWNER_LABEL) == "true" and TAG not in labels
