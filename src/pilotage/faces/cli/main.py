@@ -24,7 +24,11 @@ SECTIONS = (
         (
             Verb("enable", f"{_CLI}.enable:enable", "Install the first revision."),
             Verb("disable", f"{_CLI}.enable:disable", "Remove the mesh once no proxy is left."),
-            Verb("operator", "pilotage.faces.operator:operator", "Run the loop for ever, in a cluster or beside it."),
+            Verb(
+                "operator",
+                "pilotage.faces.operator.command:operator",
+                "Run the loop for ever, in a cluster or beside it.",
+            ),
         ),
     ),
     Section(

@@ -1,10 +1,7 @@
-"""`pilotage operator`: the loop for ever, under the Lease, until it is told to stop."""
+"""Lead, step, rest: what `pilotage operator` does for ever. Called by `command`."""
 
-import signal
 import time
-from datetime import UTC, datetime
-
-import click
+from typing import NoReturn
 
 from pilotage.domain.actions import Action, Plan
 from pilotage.domain.errors import MeshError
@@ -12,34 +9,21 @@ from pilotage.domain.profile import profile_of
 from pilotage.edge.kube import Kube
 from pilotage.edge.lease import Lease, operator_identity
 from pilotage.edge.mesh import MESH, ensure_namespace, parse_mesh
-from pilotage.faces.cli import options
 from pilotage.faces.cli.session import Session
+from pilotage.faces.operator.logs import log
 from pilotage.reconcile import Reconciler, pause_after
 
 _MOVING, _RESTING, _FAILED = 0.5, 15.0, 5.0  # seconds until the next look
 
 
-@options.command()
-def operator(session: Session) -> None:
-    """Run the loop for ever: install, mend and remove as the ServiceMesh says. Stops on SIGTERM and Ctrl-C.
-
-    It may be killed at any moment: progress is what is seen in the cluster.
-    """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    log("started", server=session.kube.server)
-    try:
-        while True:
-            _try_to_lead(session)
-    except KeyboardInterrupt:
-        log("stopped")
-
-
-def _try_to_lead(session: Session) -> None:
-    try:
-        _lead(session)
-    except MeshError as error:
-        log("cannot go on", error=type(error).__name__, message=str(error))
-        time.sleep(_FAILED)
+def run(session: Session) -> NoReturn:
+    """Never returns: what fails is said, and tried again."""
+    while True:
+        try:
+            _lead(session)
+        except MeshError as error:
+            log("cannot go on", error=type(error).__name__, message=str(error))
+            time.sleep(_FAILED)
 
 
 def _lead(session: Session) -> None:
@@ -88,9 +72,3 @@ def _say_wrote(action: Action) -> None:
 
 def _say_looked(made: Plan) -> None:
     log("looked", phase=made.phase, waits="; ".join(f"{wait.subject}: {wait.cause}" for wait in made.waits))
-
-
-def log(event: str, **facts: str) -> None:
-    """One line on stderr: time, event, key=value."""
-    words = " ".join(f"{key}={value!r}" for key, value in facts.items() if value)
-    click.echo(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {event} {words}".rstrip(), err=True)
