@@ -10,6 +10,8 @@ PYTEST := $(BIN)/python -m pytest
 # The kubectl and the programs of the environment come before those of the machine.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# An installed pilotage is compiled once, not at each of a thousand starts: so here too, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

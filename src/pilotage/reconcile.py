@@ -7,6 +7,9 @@ for Git and for an edit by hand alike.
 import time
 from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple
+
+from msgspec import structs
 
 from pilotage.decide.catalog import version_of
 from pilotage.decide.plan import needs_guard, plan
@@ -23,11 +26,20 @@ from pilotage.edge.apply import apply_all
 from pilotage.edge.charts import render_base, render_revision, renderer_for
 from pilotage.edge.kube import Kube
 from pilotage.edge.mesh import MESH, parse_mesh
-from pilotage.edge.observe import ALL, INSTALL, observe
+from pilotage.edge.observe import ALL, INSTALL, READINESS, observe
 from pilotage.edge.status import publish
 
-_PAUSE = 0.2  # seconds between looks while the world moves
+_PAUSE = 0.1  # seconds between looks while the world moves
 _CONTESTED = 30.0  # the longest pause where another undoes what we write
+_GLANCES = 2.0  # seconds for which a look at readiness alone will do, while nothing else is waited for
+
+
+class Looked(NamedTuple):
+    """One step's question, what was seen, and the answer."""
+
+    desired: Desired
+    snapshot: Snapshot
+    made: Plan
 
 
 class Reconciler:
@@ -40,6 +52,7 @@ class Reconciler:
         self.generation = 0  # of the resource as last seen, 0 for none
         self.repeats = 0  # how often the same writes came again: somebody else undoes them
         self._last: tuple[Action, ...] = ()
+        self._waiting: tuple[Looked, float] | None = None  # a look that left only waits, and when the next is due
 
     def step(self, done: Callable[[Action], None] = lambda _: None) -> Plan:
         """Observe, plan, apply, publish: once. Raises what the edge raises; Refused for a mesh that does not parse."""
@@ -48,13 +61,39 @@ class Reconciler:
         if resource is None:
             return Plan("NotEnabled")
         mesh = parse_mesh(resource)
-        desired = desire(mesh, self.catalog)
-        snapshot = self.look(mesh, desired)
-        made = self._plan(desired, snapshot)
+        desired, snapshot, made = self._glance(mesh) or self._whole(mesh)
         if not self.follow:
             apply_all(self.kube, made.now, before=self.before_write, done=done)
             self._publish(resource, made, desired, snapshot)
         return made
+
+    def _whole(self, mesh: ServiceMesh) -> Looked:
+        desired = desire(mesh, self.catalog)
+        snapshot = self.look(mesh, desired)
+        made = self._plan(desired, snapshot)
+        only_waits = made.waits and not made.now and not needs_guard(desired, snapshot)
+        self._waiting = (Looked(desired, snapshot, made), time.monotonic() + _GLANCES) if only_waits else None
+        return Looked(desired, snapshot, made)
+
+    def _glance(self, mesh: ServiceMesh) -> Looked | None:
+        """The plan while a control plane gets ready: little is looked at, since each look takes time from its start.
+
+        None where a whole look is due: something else is asked for, nothing is waited for any more, or it is time.
+        """
+        before, until = self._waiting or (None, 0.0)
+        if before is None or before.snapshot.mesh is None or before.snapshot.mesh.spec != mesh.spec:
+            return None
+        if time.monotonic() > until:
+            return None
+        seen = observe(self.kube, before.desired.profile, self.catalog, self.clock(), parts=READINESS)
+        _refuse_blind(seen, READINESS)
+        fresh = {part: getattr(seen, part) for part in READINESS}
+        snapshot = structs.replace(before.snapshot, now=seen.now, mesh=mesh, **fresh)
+        try:
+            made = plan(before.desired, snapshot)
+        except Refused:
+            return None
+        return Looked(before.desired, snapshot, made) if made.waits and not made.now else None
 
     def _plan(self, desired: Desired, snapshot: Snapshot) -> Plan:
         """A refusal inside a rule becomes a plan that says what blocks. Counts plans that say the same as the last."""

@@ -189,6 +189,8 @@ _DECODERS: Final[Mapping[str, Sequence[str]]] = {
 ALL: Final[Parts] = frozenset(_READERS)
 # What an install looks at, step after step; whether something may be removed needs ALL.
 INSTALL: Final[Parts] = frozenset({"namespaces", "injectors", "validators", "control_planes", "roots", "live"})
+# What changes by itself while a control plane that was applied gets ready.
+READINESS: Final[Parts] = frozenset({"injectors", "validators", "control_planes", "roots"})
 # What the rules ahead of an install read: not what each istiod says, nor what only a removal asks.
 PREFLIGHT: Final[Parts] = frozenset(
     {
