@@ -32,6 +32,7 @@ class Recorder:
         self.objects: dict[ObjectRef, Obj] = {}
         self.written: list[tuple[str, ObjectRef]] = []
         self.injects = True
+        self.without_proxies: set[str] = set()  # namespaces in which no pod gets a proxy
 
     def seen(self) -> Snapshot:
         """The world with the labels and restarts that were written; restarted pods are there at once."""
@@ -53,7 +54,7 @@ class Recorder:
     def create(self, obj: Obj, *, dry_run: bool = False) -> Obj:
         labels = labels_of(obj)
         revision = selected_revision(self.seen(), obj["metadata"]["namespace"], labels)
-        if revision is None or not self.injects:
+        if revision is None or not self.injects or obj["metadata"]["namespace"] in self.without_proxies:
             return obj if dry_run else self._write("create", ref_of(obj), obj, dry_run)
         proxied = {"containers": [*obj["spec"]["containers"], {"name": "istio-proxy", "image": "proxyv2"}]}
         annotated = obj["metadata"] | {"annotations": {"istio.io/rev": revision}}

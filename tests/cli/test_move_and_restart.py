@@ -52,6 +52,31 @@ def test_nothing_moves_to_a_revision_that_does_not_inject(stage: Callable) -> No
     assert on.kube.written == []
 
 
+def test_a_namespace_without_a_label_is_proven_before_it_moves(stage: Callable) -> None:
+    on = stage(world(*TWO, namespace("new")))
+    on.kube.without_proxies.add("new")
+    answer = on.pilotage("namespace", "move", "new", "--to", "1-31")
+    assert answer.code == 3
+    assert "InjectionNotProven" in answer.err
+    assert on.kube.written == []
+
+
+def test_a_label_that_a_killed_move_left_is_proven_by_the_next(stage: Callable) -> None:
+    on = stage(world(*TWO, namespace("new", rev="1-31")))
+    assert on.pilotage("namespace", "move", "new", "--to", "1-31").code == 0
+    on.kube.without_proxies.add("new")
+    again = on.pilotage("namespace", "move", "new", "--to", "1-31")
+    assert again.code == 3
+    assert "InjectionNotProven" in again.err
+
+
+def test_a_namespace_whose_proof_fails_once_it_moved_gets_its_label_back(stage: Callable) -> None:
+    on = stage(world(*TWO, SHOP))
+    on.kube.without_proxies.add("shop")
+    assert on.pilotage("namespace", "move", "shop", "--to", "1-31").code == 3
+    assert on.kube.seen().namespaces[0].labels["istio.io/rev"] == "prod"
+
+
 def test_istio_injection_beside_the_label_is_named_and_removed_on_request(stage: Callable) -> None:
     on = stage(world(*TWO, namespace("shop", injection="enabled")))
     refused = on.pilotage("namespace", "move", "shop", "--to", "1-31")

@@ -1,5 +1,8 @@
 """`namespace move`: labels namespaces for a tag or a revision. By itself it changes no running pod."""
 
+from collections.abc import Iterable
+from typing import NamedTuple, TypeGuard
+
 import click
 
 from pilotage.decide.dataplane import Moves, move_namespaces
@@ -7,6 +10,7 @@ from pilotage.decide.selectors import revision_of_name
 from pilotage.domain.actions import Patch
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding
+from pilotage.domain.names import INJECTION, REV
 from pilotage.domain.state import Snapshot
 from pilotage.edge.apply import apply
 from pilotage.edge.proof import injection_proof, selecting
@@ -15,8 +19,16 @@ from pilotage.faces.cli.session import Session
 from pilotage.faces.render.emit import emit
 from pilotage.faces.render.findings import document, text
 
+
 _PARTS = frozenset({"namespaces", "injectors", "control_planes"})
 _HEALTH_UNKNOWN = "HealthUnknown"
+
+
+class Target(NamedTuple):
+    """A tag or revision as it was typed, and the revision behind it."""
+
+    name: str
+    revision: str
 
 
 @command()
@@ -29,20 +41,32 @@ _HEALTH_UNKNOWN = "HealthUnknown"
 def move(session: Session, names: tuple[str, ...], to: str, selector: str | None, **flags: bool | str) -> None:
     """Label namespaces for a tag or a revision. Running pods stay as they are until they are restarted.
 
-    Injection by the target is proven with dry-run pods: once before, and in each namespace after its label is set; a
-    namespace where the proof fails gets its old label back.
+    Injection by the target is proven with dry-run pods: in the mesh's namespace, then in each namespace before it moves
+    (where a label that it has does not hide the target) and again once it did. Where the proof fails the old label
+    stays, or comes back.
     """
     if bool(names) == bool(selector):
         raise click.UsageError("give either names or --selector")
     chosen = names or _selected(session, selector or "")
     snapshot = session.snapshot(_PARTS)
     moves = move_namespaces(snapshot, chosen, to, bool(flags["remove_injection_label"]))
-    failed = _carry_out(session, snapshot, moves, to, dry_run=bool(flags["dry_run"])) if moves.actions else []
-    findings = (*moves.findings, *failed)
+    target = Target(to, revision_of_name(snapshot, to) or to)
+    failed = _carry_out(session, snapshot, moves, target, dry_run=bool(flags["dry_run"])) if moves.actions else []
+    there = [name for name in dict.fromkeys(chosen) if name not in _touched(moves)]
+    findings = (*moves.findings, *failed, *_confirm(session, there, target))
     _report(str(flags["output"]), chosen, moves, findings, dry_run=bool(flags["dry_run"]))
     refused = [finding for finding in findings if finding.code != _HEALTH_UNKNOWN]
     if refused:
         raise Refused(f"{len(refused)} of {len(chosen)} namespaces were left as they are", findings=findings)
+
+
+def _touched(moves: Moves) -> set[str]:
+    """Namespaces that move, or that a finding speaks of."""
+    return {action.ref.name for action in moves.actions} | {_space(finding) for finding in moves.findings}
+
+
+def _space(finding: Finding) -> str:
+    return finding.subject.removeprefix("namespace ")
 
 
 def _selected(session: Session, selector: str) -> tuple[str, ...]:
@@ -52,23 +76,41 @@ def _selected(session: Session, selector: str) -> tuple[str, ...]:
     return tuple(each["metadata"]["name"] for each in found)
 
 
-def _carry_out(session: Session, snapshot: Snapshot, moves: Moves, to: str, *, dry_run: bool) -> list[Finding]:
-    """Writes label by label. Returns why a namespace got its old label back, or what could not be tried.
+def _carry_out(session: Session, snapshot: Snapshot, moves: Moves, to: Target, *, dry_run: bool) -> list[Finding]:
+    """Writes label by label. Returns why a namespace kept its old label or got it back, or what could not be tried.
 
     Raises Refused before the first write.
     """
-    revision = revision_of_name(snapshot, to) or to
-    ahead = injection_proof(session.kube, snapshot.profile.namespace, selecting(to), revision)
-    if ahead and ahead.code != _HEALTH_UNKNOWN:
-        raise Refused(f"{to} does not inject: {ahead.message}", fix="pilotage check", findings=(ahead,))
+    ahead = injection_proof(session.kube, snapshot.profile.namespace, selecting(to.name), to.revision)
+    if _fails(ahead):
+        raise Refused(f"{to.name} does not inject: {ahead.message}", fix="pilotage check", findings=(ahead,))
     failed = [ahead] if ahead else []
     for action in moves.actions:
-        apply(session.kube, action, dry_run=dry_run)
-        finding = None if dry_run else injection_proof(session.kube, action.ref.name, {}, revision)
-        if finding and finding.code != _HEALTH_UNKNOWN:
-            apply(session.kube, _back(snapshot, action))
+        before = _labels(snapshot, action.ref.name)
+        finding = None if before else injection_proof(session.kube, action.ref.name, selecting(to.name), to.revision)
+        if not _fails(finding):
+            apply(session.kube, action, dry_run=dry_run)
+            finding = None if dry_run else injection_proof(session.kube, action.ref.name, {}, to.revision)
+            if _fails(finding):
+                apply(session.kube, _back(snapshot, action))
         failed += [finding] if finding else []
     return failed
+
+
+def _confirm(session: Session, names: Iterable[str], to: Target) -> list[Finding]:
+    """Why namespaces that have the label already do not get the target's proxy: a move may have been killed there."""
+    found = (injection_proof(session.kube, name, {}, to.revision) for name in names)
+    return [finding for finding in found if finding]
+
+
+def _fails(finding: Finding | None) -> TypeGuard[Finding]:
+    """Whether a proof was tried and failed."""
+    return finding is not None and finding.code != _HEALTH_UNKNOWN
+
+
+def _labels(snapshot: Snapshot, name: str) -> set[str]:
+    """Which labels that choose a revision the namespace has: while there is one, a pod's own label chooses nothing."""
+    return next({REV, INJECTION} & space.labels.keys() for space in snapshot.namespaces if space.name == name)
 
 
 def _back(snapshot: Snapshot, action: Patch) -> Patch:
@@ -81,7 +123,7 @@ def _back(snapshot: Snapshot, action: Patch) -> Patch:
 def _report(
     output: str, chosen: tuple[str, ...], moves: Moves, findings: tuple[Finding, ...], *, dry_run: bool
 ) -> None:
-    refused = {finding.subject.removeprefix("namespace ") for finding in findings if finding.code != _HEALTH_UNKNOWN}
+    refused = {_space(finding) for finding in findings if finding.code != _HEALTH_UNKNOWN}
     moved = [action for action in moves.actions if action.ref.name not in refused]
     names = {action.ref.name for action in moved}
     unchanged = [name for name in dict.fromkeys(chosen) if name not in names | refused]
