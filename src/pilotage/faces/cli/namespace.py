@@ -19,7 +19,6 @@ from pilotage.faces.cli.session import Session
 from pilotage.faces.render.emit import emit
 from pilotage.faces.render.findings import document, text
 
-
 _PARTS = frozenset({"namespaces", "injectors", "control_planes"})
 _HEALTH_UNKNOWN = "HealthUnknown"
 
