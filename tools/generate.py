@@ -1,4 +1,4 @@
-"""Writes what follows from the code: the CRD, and the head and index of the pages in docs/findings.
+"""Writes what follows from the code: the CRD, also in the chart, and the head and index of the pages in docs/findings.
 
 Run by `make generate`; `tests/test_repository.py` fails where a file differs from what this would write.
 """
@@ -13,7 +13,13 @@ from pilotage.domain.findings import RULES, Rule, Verb
 
 ROOT = Path(__file__).resolve().parents[1]
 FINDINGS = ROOT / "docs" / "findings"
-CRD = ROOT / "deploy" / "crds" / "servicemeshes.pilotage.dev.yaml"
+CRDS = ROOT / "deploy" / "crds"
+CHART_CRDS = ROOT / "deploy" / "chart" / "crds"
+_KEEP = {
+    "helm.sh/resource-policy": "keep",
+    "argocd.argoproj.io/sync-options": "Delete=false,Prune=false",
+}  # with a CRD go its resources: no tool that applied it takes it back
+_HEAD = "# Generated from src/pilotage/domain by `make generate`.\n"
 
 _BODY = "\n## "  # a page's own text starts at its first section
 _INDEX = """# Findings
@@ -28,7 +34,11 @@ that can block it and shows all of them at once. An Error blocks the verbs it na
 
 def generated() -> Iterator[tuple[Path, str]]:
     """Every generated file and its text. A page that is not written yet has a head only."""
-    yield CRD, "# Generated from src/pilotage/domain by `make generate`.\n" + yaml.safe_dump(service_mesh_crd())
+    for crd in (service_mesh_crd(),):
+        file = f"{crd['metadata']['name']}.yaml"
+        yield CRDS / file, _HEAD + yaml.safe_dump(crd)
+        crd["metadata"]["annotations"] |= _KEEP
+        yield CHART_CRDS / file, _HEAD + yaml.safe_dump(crd)
     for rule in RULES.values():
         page = FINDINGS / f"{rule.code}.md"
         yield page, head(rule) + _body(page)
