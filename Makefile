@@ -50,7 +50,7 @@ e2e: assets ## Everything that test leaves out, on real components: 30 minutes a
 lint: setup ## Style, formatting, strict types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy src/pilotage sandbox/pilotage_sandbox demo bench tools
+	$(BIN)/mypy src/pilotage sandbox/pilotage_sandbox sandbox/pilotage_memory demo bench tools
 	$(BIN)/lint-imports
 
 bench: assets ## Measure against the aims; table, and bench/results.json
