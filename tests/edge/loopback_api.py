@@ -29,7 +29,7 @@ class Asked(NamedTuple):
 class Reply(NamedTuple):
     """`cut`: end the connection after so many bytes of the body. `hang`: say no more until the test is over.
 
-    `chunked`: as the API server sends a watch.
+    `chunked`: as the API server sends a watch. `trickle`: the body, a byte at a time, this many seconds apart.
     """
 
     body: Any = b""
@@ -38,6 +38,7 @@ class Reply(NamedTuple):
     cut: int | None = None
     hang: bool = False
     chunked: bool = False
+    trickle: float = 0.0
 
 
 Respond = Callable[[Asked], Reply]
@@ -115,7 +116,11 @@ def serving(respond: Respond, tls: ssl.SSLContext | None = None) -> Iterator[Api
             self.end_headers()
             content = content[: reply.cut]
             end = b"0\r\n\r\n" if reply.cut is None else b""
-            self.wfile.write(b"%x\r\n%b\r\n%b" % (len(content), content, end) if reply.chunked else content)
+            wire = b"%x\r\n%b\r\n%b" % (len(content), content, end) if reply.chunked else content
+            while reply.trickle and wire and not api.over.wait(reply.trickle):
+                self.wfile.write(wire[:1])
+                wire = wire[1:]
+            self.wfile.write(wire)
             if reply.hang:
                 self._wait()
             self.close_connection = reply.cut is not None

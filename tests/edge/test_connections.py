@@ -120,6 +120,6 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(tmp_path: Pat
     with serving(once) as api:
         kube = api.connect(tmp_path)
         kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}})
-        (kept,) = kube.transport._pool()._kept
+        (kept,) = kube.transport._line.pool()._kept
         eventually("the end of the connection has come", lambda: kept.stale)
         kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}})

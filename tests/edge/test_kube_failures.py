@@ -115,6 +115,58 @@ def test_an_answer_that_stops_in_the_middle_is_unreachable_within_the_deadline(t
         api.connect(tmp_path, deadline=0.3).get(CART)
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_answer_that_trickles_in_is_unreachable_within_the_deadline(tmp_path: Path, chunked: bool) -> None:
+    slow = objects(*"abcdefgh")._replace(trickle=0.05, chunked=chunked)
+    with serving(lambda _: slow) as api:
+        started = time.monotonic()
+        with pytest.raises(Unreachable, match="no answer within 0.5 s"):
+            api.connect(tmp_path, deadline=0.5).list("v1", "Pod")
+    assert time.monotonic() - started < 5
+
+
+def test_a_write_tells_the_api_server_when_its_answer_is_no_longer_awaited(tmp_path: Path) -> None:
+    asked: list[Asked] = []
+    with serving(lambda each: asked.append(each) or Reply({})) as api:
+        api.connect(tmp_path, deadline=7).apply(CONFIG, "pilotage")
+    assert asked[-1].query["timeout"] == "7s"
+
+
+def test_a_question_that_is_posted_survives_a_connection_that_breaks(tmp_path: Path) -> None:
+    script = iter([Reply({}, cut=1), Reply({"status": {"allowed": True}})])
+    with serving(lambda _: next(script)) as api:
+        assert api.connect(tmp_path).may("get", "", "pods")
+
+
+def test_a_fence_is_asked_before_each_attempt_to_write_and_before_nothing_else(tmp_path: Path) -> None:
+    busy = Reply(b"", 429, {"Retry-After": "0"})
+    told: list[str] = []
+    script = iter([busy, Reply({}), Reply({}), objects("a")])
+
+    def respond(asked: Asked) -> Reply:
+        told.append(asked.method)
+        return next(script)
+
+    with serving(respond) as api:
+        kube = api.connect(tmp_path).fenced(lambda: told.append("fence"))
+        kube.apply(CONFIG, "pilotage")
+        kube.apply(CONFIG, "pilotage", dry_run=True)
+        kube.list("v1", "Pod")
+    assert told == ["fence", "PATCH", "fence", "PATCH", "PATCH", "GET"]
+
+
+def test_a_write_behind_a_fence_that_fell_is_never_sent(tmp_path: Path) -> None:
+    def fallen() -> None:
+        raise Retry("another took over")
+
+    asked: list[Asked] = []
+    with serving(lambda each: asked.append(each) or Reply({})) as api:
+        kube = api.connect(tmp_path).fenced(fallen)
+        with pytest.raises(Retry, match="another took over"):
+            kube.delete(ObjectRef("v1", "ConfigMap", "mesh", "istio"))
+    assert asked == []
+
+
 def test_a_refused_connection_says_so_and_what_to_check(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}"

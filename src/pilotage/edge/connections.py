@@ -6,14 +6,15 @@ Nothing is followed, retried or decoded but gzip: `transport` decides all that.
 
 import base64
 import http.client
+import io
 import selectors
 import socket
 import ssl
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 _CHUNK: Final = 1 << 16
@@ -42,12 +43,34 @@ class Place(NamedTuple):
 
 
 class Request(NamedTuple):
-    """`url` is under the server's."""
+    """`url` is under the server's. `before` runs once the connection stands, right before the first byte is sent."""
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes | None = None
+    before: Callable[[], None] = lambda: None
+
+
+class _Bounded(io.RawIOBase):
+    """What a socket gives until `ends`, on the monotonic clock, however little it gives at a time."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, ends: float) -> None:
+        self._raw, self._sock, self._ends = raw, sock, ends
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 class _Connection(http.client.HTTPConnection):
@@ -58,6 +81,8 @@ class _Connection(http.client.HTTPConnection):
         first = proxy if place.proxy else server
         super().__init__(first.hostname or "", _port(first), timeout=timeout)
         self._tls, self._name, self._proxied = place.tls, place.name or server.hostname or "", bool(place.proxy)
+        self.ends = 0.0  # of the request under way, on the monotonic clock
+        self.response_class = self._bounded  # type: ignore[assignment]  # called as the class would be
         if place.proxy and place.tls:
             self.set_tunnel(server.hostname or "", _port(server), headers=proxy_headers(proxy))
 
@@ -75,6 +100,12 @@ class _Connection(http.client.HTTPConnection):
                 self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._name)
             except TimeoutError as late:
                 raise ConnectTimeout(str(late)) from late
+
+    def _bounded(self, sock: socket.socket, *rest: Any, **more: Any) -> http.client.HTTPResponse:
+        """A response whose head and body are read within the request's time: a timeout per read bounds no trickle."""
+        answer = http.client.HTTPResponse(sock, *rest, **more)
+        answer.fp = io.BufferedReader(_Bounded(answer.fp.detach(), sock, self.ends))
+        return answer
 
     @property
     def stale(self) -> bool:
@@ -128,15 +159,17 @@ class Pool:
         self._kept: list[_Connection] = []
 
     def open(self, request: Request, ends: float) -> Response:
-        """Sends, and reads the head of the answer. `ends` is on the monotonic clock.
+        """Sends, and reads the head of the answer. `ends`, on the monotonic clock, is for the body as well.
 
-        Each wait for a piece of the body is as long as what was left then. Raises OSError or HTTPException.
+        Raises OSError or HTTPException, and what `request.before` raises: then nothing was sent.
         """
         connection = self._take(_left(ends))
+        connection.ends = ends
         try:
             if connection.sock is None:
                 connection.connect()
             connection.sock.settimeout(_left(ends))
+            request.before()
             headers = {**self._extra, **request.headers}
             connection.request(request.method, self._base + request.url, request.body, headers)
             return Response(self, connection, connection.getresponse())

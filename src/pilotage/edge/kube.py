@@ -1,6 +1,7 @@
 """The one door to Kubernetes: raw dicts in and out, every failure one of ours. Used by `edge` and faces."""
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
 import msgspec
@@ -53,6 +54,19 @@ class Kube:
         """
         target = load(kubeconfig, context)
         return cls(Transport(target, deadline), target.namespace)
+
+    def within(self, deadline: float) -> "Kube":
+        """The same cluster and connections, with another deadline, in seconds, for each request."""
+        return self._over(self.transport.within(deadline))
+
+    def fenced(self, check: Callable[[], None]) -> "Kube":
+        """The same, but `check` may raise right before any write is sent, repeated ones and Events included."""
+        return self._over(self.transport.fenced(check))
+
+    def _over(self, transport: Transport) -> "Kube":
+        other = copy.copy(self)
+        other.transport = transport
+        return other
 
     def get(self, ref: ObjectRef) -> Obj | None:
         """None where the object, its kind or its namespace is not there."""

@@ -1,6 +1,10 @@
 """HTTP to one API server: pooled connections, credentials, deadlines, few and safe retries. Used by `kube`."""
 
+import copy
 import http.client
+import math
+import os
+import socket
 import ssl
 import threading
 import time
@@ -11,12 +15,11 @@ from urllib.parse import urlencode
 import msgspec
 
 from pilotage.domain.errors import MeshError, Unreachable
-from pilotage.edge.connections import Place, Pool, Request, Response
-from pilotage.edge.credentials import Credentials
+from pilotage.edge.connections import Request, Response
 from pilotage.edge.failures import Answer, Peer, answered, broken, parse_status
 from pilotage.edge.kubeconfig import Target
-from pilotage.edge.proxies import is_loopback, proxy_for
-from pilotage.edge.tls import ClientCertificate, context_for
+from pilotage.edge.line import Line
+from pilotage.edge.proxies import is_loopback
 
 T = TypeVar("T")
 JSON: Final = "application/json"
@@ -34,6 +37,11 @@ class Call(NamedTuple):
     body: bytes | None = None
     content: str = JSON
     accept: str = JSON
+
+    @property
+    def writes(self) -> bool:
+        """Does it change the cluster? Dry runs and reviews are questions."""
+        return self.method != "GET" and "dryRun" not in self.query and not self.path.endswith("reviews")
 
     @property
     def url(self) -> str:
@@ -59,22 +67,30 @@ class Transport:
         self.target = target
         self.server = target.cluster.server.rstrip("/")
         self.peer = Peer(self.server, target.context, deadline)
-        self.credentials = Credentials(target)
-        self._lock = threading.Lock()
-        self._kept: Pool | None = None
-        self._tls: ssl.SSLContext | None = None
-        self._shown: ClientCertificate | None = None
+        self._line = Line(target)
+        self.credentials = self._line.credentials
+        self._before_write: Callable[[], None] = lambda: None
         # Compression pays over a network, never on the machine itself.
-        self._headers = {"User-Agent": "pilotage"} | ({} if is_loopback(self.server) else {"Accept-Encoding": "gzip"})
+        self._headers = {"User-Agent": _agent()} | ({} if is_loopback(self.server) else {"Accept-Encoding": "gzip"})
+
+    def within(self, deadline: float) -> "Transport":
+        """The same connections, with another deadline for each request."""
+        other = copy.copy(self)
+        other.peer = self.peer._replace(deadline=deadline)
+        return other
+
+    def fenced(self, check: Callable[[], None]) -> "Transport":
+        """The same connections; `check` runs right before a write is sent, and again before it is sent again."""
+        other = copy.copy(self)
+        other._before_write = check
+        return other
 
     def send(self, call: Call) -> bytes:
         """The body of the answer. Raises what `failures` makes of anything but success."""
         ends = time.monotonic() + self.peer.deadline
-
-        def whole(response: Response) -> bytes:
-            return b"".join(self._before(ends, response))
-
-        return self._attempts(call, ends, whole)
+        if call.writes:  # what we gave up on must not be carried out later
+            call = call._replace(query={**call.query, "timeout": f"{math.ceil(self.peer.deadline)}s"})
+        return self._attempts(call, ends, _whole)
 
     def read(self, call: Call, shape: type[T]) -> T:
         """The answer, decoded."""
@@ -88,28 +104,19 @@ class Transport:
             start = " ".join(body[:80].decode(errors="replace").split())
             raise Unreachable(f"{self.peer} answers, but it is not Kubernetes: {start}") from None
 
-    def stream(self, call: Call, idle: float) -> Iterator[bytes]:
-        """Chunks as they come, until the server ends them. Raises Unreachable after `idle` seconds of silence."""
-        response = self._attempts(call, time.monotonic() + idle, lambda response: response)
+    def stream(self, call: Call, seconds: float) -> Iterator[bytes]:
+        """Chunks as they come, until the server ends them. Raises Unreachable where it has not within `seconds`."""
+        response = self._attempts(call, time.monotonic() + seconds, lambda response: response)
         try:
             yield from response.stream()
         except (http.client.HTTPException, OSError) as error:
-            raise broken(error, self.peer._replace(deadline=idle)) from None
+            raise broken(error, self.peer._replace(deadline=seconds)) from None
         finally:
             response.close()
 
     def tls(self) -> ssl.SSLContext | None:
         """For connections beside the pool, with the same trust and certificate; None where the server is plain HTTP."""
-        self._pool()
-        return self._tls
-
-    def _before(self, ends: float, response: Response) -> Iterator[bytes]:
-        """The body, unless it trickles in past the deadline."""
-        for chunk in response.stream():
-            if time.monotonic() > ends:
-                response.close()
-                raise Unreachable(f"the API server {self.peer} did not finish its answer in {self.peer.deadline:g} s")
-            yield chunk
+        return self._line.tls()
 
     def _attempts(self, call: Call, ends: float, finish: Callable[[Response], T]) -> T:
         spare, once = _PATIENCE, False
@@ -132,11 +139,12 @@ class Transport:
             response = self._open(call, ends)
             if response.status < 400:
                 return finish(response)
-            body = b"".join(self._before(ends, response))
+            body = _whole(response)
         except (http.client.HTTPException, OSError) as error:
             failure = broken(error, self.peer)
             # A kept connection may have been closed meanwhile. A POST may have been carried out: not twice.
-            if isinstance(error, http.client.HTTPException | ConnectionError) and call.method != "POST":
+            lost = isinstance(error, http.client.HTTPException | ConnectionError)
+            if lost and not (call.writes and call.method == "POST"):
                 raise _Again(failure) from None
             raise failure from None
         raise self._no(call, response, body)
@@ -156,18 +164,19 @@ class Transport:
         headers = {**self._headers, "Accept": call.accept, **self.credentials.header()}
         if call.body is not None:
             headers["Content-Type"] = call.content
-        return self._pool().open(Request(call.method, call.url, headers, call.body), ends)
+        request = Request(call.method, call.url, headers, call.body)
+        if call.writes:
+            request = request._replace(before=self._before_write)
+        return self._line.pool().open(request, ends)
 
-    def _pool(self) -> Pool:
-        """Built once, and again when a plug-in gave another client certificate."""
-        certificate = self.credentials.certificate()
-        with self._lock:
-            if self._kept is None or certificate is not self._shown:
-                cluster = self.target.cluster
-                self._tls = context_for(cluster, certificate) if self.server.startswith("https:") else None
-                self._kept = Pool(Place(self.server, self._tls, cluster.tls_server_name, proxy_for(cluster)))
-                self._shown = certificate
-            return self._kept
+
+def _whole(response: Response) -> bytes:
+    return b"".join(response.stream())
+
+
+def _agent() -> str:
+    """Tells processes apart in the API server's audit log; the Lease names its holder by the same pair."""
+    return f"pilotage ({socket.gethostname()}:{os.getpid()})"
 
 
 def _seconds(header: str | None) -> float | None:
