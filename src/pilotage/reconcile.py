@@ -6,6 +6,7 @@ for Git and for an edit by hand alike.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
@@ -13,7 +14,9 @@ from msgspec import structs
 
 from pilotage.decide.catalog import version_of
 from pilotage.decide.plan import needs_guard, plan
-from pilotage.decide.status import status_of
+from pilotage.decide.putback import put_back
+from pilotage.decide.status import refused_status, status_of
+from pilotage.decide.transitions import transitions
 from pilotage.domain.actions import Action, Plan, Wait
 from pilotage.domain.catalog import Catalog
 from pilotage.domain.errors import Refused, Retry, TimedOut
@@ -60,12 +63,18 @@ class Reconciler:
         self.generation = resource["metadata"]["generation"] if resource else 0
         if resource is None:
             return Plan("NotEnabled")
-        mesh = parse_mesh(resource)
-        desired, snapshot, made = self._glance(mesh) or self._whole(mesh)
+        try:
+            looked = self._look(parse_mesh(resource))
+        except Refused as refused:
+            self._publish_refusal(resource, refused)
+            raise
         if not self.follow:
-            apply_all(self.kube, made.now, before=self.before_write, done=done)
-            self._publish(resource, made, desired, snapshot)
-        return made
+            apply_all(self.kube, looked.made.now, before=self.before_write, done=done)
+            self._publish(resource, looked)
+        return looked.made
+
+    def _look(self, mesh: ServiceMesh) -> Looked:
+        return self._glance(mesh) or self._whole(mesh)
 
     def _whole(self, mesh: ServiceMesh) -> Looked:
         desired = desire(mesh, self.catalog)
@@ -116,12 +125,22 @@ class Reconciler:
                 return seen
             parts = ALL
 
-    def _publish(self, resource: Obj, made: Plan, desired: Desired, snapshot: Snapshot) -> None:
+    def _publish(self, resource: Obj, looked: Looked) -> None:
         previous = resource.get("status", {})
-        status = status_of(made, desired, snapshot, previous)
-        if status != previous:
+        status = status_of(looked.made, looked.desired, looked.snapshot, previous)
+        events = (*put_back(looked.made, looked.snapshot.live), *transitions(previous, status))
+        if status != previous or events:
             self.before_write()
-            publish(self.kube, resource["metadata"]["uid"], previous, status, snapshot.now)
+            publish(self.kube, resource, status, events, looked.snapshot.now)
+
+    def _publish_refusal(self, resource: Obj, refused: Refused) -> None:
+        """So that the resource says what a user must change, and not only who runs the loop."""
+        previous, now = resource.get("status", {}), self.clock()
+        status = refused_status(refused, self.generation, now, previous)
+        if status != previous and not self.follow:
+            self.before_write()
+            with suppress(Refused):  # who may not do the one may not do the other: the first cause counts
+                publish(self.kube, resource, status, transitions(previous, status), now)
 
 
 def _refuse_blind(seen: Snapshot, parts: frozenset[str]) -> None:

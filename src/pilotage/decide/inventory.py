@@ -75,7 +75,7 @@ def writes(obj: Obj, live: Obj | None, why: str) -> tuple[Action, ...]:
     if live is None:
         whole = Apply(obj, f"create: {why}", CREATE_MANAGER)
         return (whole, Apply(body, why)) if _holds_less(obj) else (Apply(body, why),)
-    if annotations_of(live).get(APPLIED) == annotations_of(body)[APPLIED] and _within(body, live):
+    if annotations_of(live).get(APPLIED) == annotations_of(body)[APPLIED] and within(body, live):
         return ()
     return (Apply(body, why),)
 
@@ -113,14 +113,14 @@ def _digest(body: Obj) -> str:
     return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()[:16]
 
 
-def _within(wanted: Any, there: Any) -> bool:
+def within(wanted: Any, there: Any) -> bool:
     """Whether every wanted value is there. An object read as metadata only has no spec: its digest decides."""
     if isinstance(wanted, dict):
         if not isinstance(there, dict):
             return not wanted and there is None
         metadata_only = wanted.get("kind") == "CustomResourceDefinition" and "spec" not in there
         return all(
-            _within(value, there.get(key))
+            within(value, there.get(key))
             for key, value in wanted.items()
             if value is not None and not (metadata_only and key == "spec")
         )
@@ -132,5 +132,5 @@ def _within(wanted: Any, there: Any) -> bool:
 def _list_within(wanted: list[Any], there: list[Any]) -> bool:
     """Lists of named items may hold more, put there by others; any other list is one value."""
     if wanted and all(isinstance(item, dict) and "name" in item for item in wanted):
-        return all(any(_within(item, other) for other in there) for item in wanted)
-    return len(wanted) == len(there) and all(map(_within, wanted, there))
+        return all(any(within(item, other) for other in there) for item in wanted)
+    return len(wanted) == len(there) and all(map(within, wanted, there))

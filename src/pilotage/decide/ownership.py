@@ -85,11 +85,12 @@ def _by_mark(owner: _Owner, obj: Obj) -> FieldOwner | None:
 def _holders(obj: Obj, path: Sequence[Step]) -> Iterator[str]:
     """Field managers that hold the field, or something below it."""
     for entry in obj.get("metadata", {}).get("managedFields") or ():
-        if entry.get("subresource", "") == "" and _holds(entry.get("fieldsV1") or {}, path):
+        if entry.get("subresource", "") == "" and holds(entry.get("fieldsV1") or {}, path):
             yield entry.get("manager", "")
 
 
-def _holds(fields: Obj, path: Sequence[Step]) -> bool:
+def holds(fields: Obj, path: Sequence[Step]) -> bool:
+    """Whether `fieldsV1` of an entry of managedFields has the field at `path`, or something below it."""
     for step in path:
         inner = next((inner for key, inner in fields.items() if _names(key, step)), None)
         if inner is None:

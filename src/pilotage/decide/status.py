@@ -1,37 +1,91 @@
 """The status of a ServiceMesh from a plan: conditions that kstatus, Argo CD and Flux read. Called by `reconcile`.
 
-A status that does not differ is returned as it was, so that publishing it writes nothing.
+`Ready` is the one to wait for. While it is not, exactly one of two says why: `Reconciling`, the work goes on by itself,
+or `Stalled`, a user must act. A status that does not differ is returned as it was, so publishing it writes nothing.
 """
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
 from pilotage.decide.install import control_plane
-from pilotage.domain.actions import Plan
+from pilotage.domain.actions import Plan, Wait
+from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Severity
 from pilotage.domain.objects import Obj
 from pilotage.domain.state import Desired, Revision, Snapshot
 
-_DONE = ("Settled", "Canary", "Disabled")
+_DONE: Final = ("Settled", "Canary", "Disabled")
+_BLOCKED: Final = ("Blocked", "RemovalBlocked")
+_DEADLINE: Final = timedelta(minutes=10)  # progressDeadlineSeconds of a Deployment, unless it is set
+_TOO_LONG: Final = "ProgressDeadlineExceeded"  # the reason that Deployments give
+_STAMP: Final = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class _Moment(NamedTuple):
+    """Of which generation, when, and what was published before."""
+
+    generation: int
+    now: datetime
+    previous: Obj
+
+    def before(self, kind: str) -> Obj:
+        found = (each for each in self.previous.get("conditions", ()) if each["type"] == kind)
+        return next(found, {})
+
+    @property
+    def same_generation(self) -> bool:
+        return bool(self.previous.get("observedGeneration") == self.generation)
+
+
+class _Condition(NamedTuple):
+    kind: str
+    holds: bool
+    reason: str
+    message: str
 
 
 def status_of(plan: Plan, desired: Desired, snapshot: Snapshot, previous: Obj) -> Obj:
     """The whole status; `previous` keeps the transition times of conditions that did not change."""
-    before = {condition["type"]: condition for condition in previous.get("conditions", ())}
-    generation = snapshot.mesh.generation if snapshot.mesh else 0
-    stamp = snapshot.now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    conditions = []
-    for kind, value, reason, message in _conditions(plan):
-        old = before.get(kind, {})
-        since = old["lastTransitionTime"] if old.get("status") == value else stamp
-        condition = {"type": kind, "status": value, "reason": reason, "message": message}
-        conditions.append(condition | {"observedGeneration": generation, "lastTransitionTime": since})
+    moment = _Moment(snapshot.mesh.generation if snapshot.mesh else 0, snapshot.now, previous)
+    if _only_mends(plan, moment):
+        return previous
     return {
-        "phase": plan.phase,
-        "observedGeneration": generation,
+        **_judged(plan, moment),
         "stable": "" if desired.disabled else desired.stable.name,
         "canary": desired.canary.name if desired.canary and not desired.disabled else "",
         "revisions": [_counts(revision, snapshot) for revision in desired.revisions if not desired.disabled],
-        "conditions": conditions,
+    }
+
+
+def refused_status(refused: Refused, generation: int, now: datetime, previous: Obj) -> Obj:
+    """Nothing could be planned until a user changes something: what is known of the revisions stays as it was."""
+    words = f"{refused}. Next: {refused.fix}" if refused.fix else str(refused)
+    blocked = Plan("Blocked", waits=(Wait("the plan", words),), findings=refused.findings)
+    return previous | _judged(blocked, _Moment(generation, now, previous))
+
+
+def _judged(plan: Plan, moment: _Moment) -> Obj:
+    conditions = [_dated(condition, moment) for condition in _conditions(plan, moment)]
+    return {"phase": plan.phase, "observedGeneration": moment.generation, "conditions": conditions}
+
+
+def _only_mends(plan: Plan, moment: _Moment) -> bool:
+    """What was ready has just been put back: the next look, which follows at once, tells whether it still is."""
+    ready = moment.before("Ready").get("status") == "True"
+    return ready and moment.same_generation and bool(plan.now) and not plan.waits
+
+
+def _dated(condition: _Condition, moment: _Moment) -> Obj:
+    status = "True" if condition.holds else "False"
+    old = moment.before(condition.kind)
+    return {
+        "type": condition.kind,
+        "status": status,
+        "reason": condition.reason,
+        "message": condition.message,
+        "observedGeneration": moment.generation,
+        "lastTransitionTime": old["lastTransitionTime"] if old.get("status") == status else moment.now.strftime(_STAMP),
     }
 
 
@@ -41,18 +95,27 @@ def _counts(revision: Revision, snapshot: Snapshot) -> Obj:
     return {"name": revision.name, "version": str(revision.version), **counts}
 
 
-def _conditions(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
+def _conditions(plan: Plan, moment: _Moment) -> Iterator[_Condition]:
     forced = (finding.message for finding in plan.findings if finding.code == "RemovalForced")
     waiting = "; ".join((*forced, *(f"{wait.subject}: {wait.cause}" for wait in plan.waits[:3])))
     ready = plan.phase in _DONE and not plan.waits
-    yield "Ready", _text(ready), plan.phase, waiting or ("all is as asked" if ready else plan.phase)
-    yield "Reconciling", _text(not ready), plan.phase, waiting
+    stalled = "" if ready else _stalled(plan, moment)
+    moving = not ready and not stalled
+    yield _Condition("Ready", ready, plan.phase, waiting or ("all is as asked" if ready else plan.phase))
+    yield _Condition("Reconciling", moving, plan.phase, waiting if moving else "")
     blocked = plan.phase == "RemovalBlocked"
-    yield "RemovalBlocked", _text(blocked), "InUse" if blocked else "NotBlocked", waiting if blocked else ""
-    errors = [finding for finding in plan.findings if finding.severity is Severity.ERROR]
-    stalled = plan.phase == "Blocked"
-    yield "Stalled", _text(stalled), errors[0].code if stalled and errors else "NotStalled", waiting if stalled else ""
+    yield _Condition("RemovalBlocked", blocked, "InUse" if blocked else "NotBlocked", waiting if blocked else "")
+    yield _Condition("Stalled", bool(stalled), stalled or "NotStalled", waiting if stalled else "")
 
 
-def _text(holds: bool) -> str:
-    return "True" if holds else "False"
+def _stalled(plan: Plan, moment: _Moment) -> str:
+    """Why a user must act, as a reason; "" while the work goes on by itself."""
+    if plan.phase in _BLOCKED:
+        errors = (finding.code for finding in plan.findings if finding.severity is Severity.ERROR)
+        return next(errors, plan.phase)
+    stalled, moving = moment.before("Stalled"), moment.before("Reconciling")
+    if stalled.get("reason") == _TOO_LONG and moment.same_generation:
+        return _TOO_LONG
+    since = moving.get("lastTransitionTime") if moving.get("status") == "True" else None
+    late = since is not None and moment.now - datetime.fromisoformat(since) > _DEADLINE
+    return _TOO_LONG if late else ""

@@ -1,0 +1,37 @@
+"""Events of what changed between two published states: phase and conditions. Called by `reconcile`."""
+
+from collections.abc import Iterator
+
+from pilotage.domain.events import Event
+from pilotage.domain.objects import Obj
+
+_BAD = ("Stalled", "RemovalBlocked", "Blocked")
+
+
+def transitions(previous: Obj, status: Obj) -> tuple[Event, ...]:
+    """One Event for the phase and for each condition that changed, none where neither did.
+
+    The reason of a condition is its type, with `Not` before it when it stopped to hold. A phase and a condition of
+    one name are one Event.
+    """
+    events = (*_phase(previous, status), *_conditions(previous, status))
+    return tuple({event.reason: event for event in reversed(events)}.values())[::-1]
+
+
+def _phase(previous: Obj, status: Obj) -> Iterator[Event]:
+    if status["phase"] != previous.get("phase"):
+        ready = next(each for each in status["conditions"] if each["type"] == "Ready")
+        yield Event(status["phase"], ready["message"], warning=status["phase"] in _BAD)
+
+
+def _conditions(previous: Obj, status: Obj) -> Iterator[Event]:
+    before = {each["type"]: each["status"] for each in previous.get("conditions", ())}
+    same = previous.get("observedGeneration") == status["observedGeneration"]
+    for condition in status["conditions"]:
+        kind, holds = condition["type"], condition["status"] == "True"
+        if condition["status"] == before.get(kind, "False"):
+            continue
+        degraded = kind == "Ready" and not holds and same  # nobody asked for anything else
+        reason = kind if holds else f"Not{kind}"
+        note = f"{condition['reason']}: {condition['message']}" if condition["message"] else condition["reason"]
+        yield Event(reason, note, warning=(holds and kind in _BAD) or degraded)
