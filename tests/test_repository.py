@@ -141,3 +141,16 @@ def test_every_verb_of_the_makefile_is_explained_by_make_help() -> None:
     assert phony
     explained = set(re.findall(r"(?m)^([a-z0-9]+):.*## ", text))
     assert set(phony[1].split()) - explained == {"assets"}  # a step of other verbs
+
+
+def refusals(path: Path) -> Iterator[str]:
+    """Where `path` raises a Refused that names no next command. What the API server refused carries its own words."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refused"
+        if made and not any(word.arg == "fix" for word in node.keywords):  # type: ignore[attr-defined]
+            yield f"{name(path)}:{node.lineno}"  # type: ignore[attr-defined]
+
+
+def test_every_refusal_names_what_to_do_next() -> None:
+    silent = [place for path in (ROOT / "src").rglob("*.py") for place in refusals(path) if path.stem != "failures"]
+    assert silent == []

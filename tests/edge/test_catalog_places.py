@@ -30,8 +30,8 @@ def test_a_configmap_holds_the_catalog_under_its_key(tmp_path: Path) -> None:
     [
         ("ops/istio-catalog", {}, "has no key catalog.yaml"),
         ("ops/istio-catalog", None, "does not exist"),
-        ("istio-catalog", None, "write NAMESPACE/NAME"),
-        ("a/b/c", None, "write NAMESPACE/NAME"),
+        ("istio-catalog", None, "does not name a ConfigMap"),
+        ("a/b/c", None, "does not name a ConfigMap"),
     ],
 )
 def test_one_that_is_not_there_is_refused(tmp_path: Path, place: str, data: dict[str, str] | None, words: str) -> None:

@@ -27,7 +27,7 @@ def check_name(revision: str) -> None:
     rule = get_args(Name)[1]
     if not re.fullmatch(rule.pattern, revision) or len(revision) > rule.max_length:
         limit = f"at most {rule.max_length} characters, {rule.pattern}"
-        raise Refused(f"{revision!r} cannot be the name of a revision: {limit}")
+        raise Refused(f"{revision!r} cannot be the name of a revision: {limit}", fix="pilotage get-revisions")
 
 
 def version_of(name: str, given_version: str | None, catalog: Catalog) -> Version:
@@ -40,7 +40,7 @@ def version_of(name: str, given_version: str | None, catalog: Catalog) -> Versio
         return _given(name, given_version)
     minor = minor_in_name(name)
     if minor is None:
-        raise Refused(f"revision {name} does not say which Istio it is: {_HOW}")
+        raise Refused(f"revision {name} does not say which Istio it is: {_HOW}", fix="pilotage get-revisions")
     exact = patch_in_name(name)
     if exact is not None:
         return exact

@@ -21,6 +21,9 @@ _AT = re.compile(r"(.*) - at `(\$[^`]*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
 
 
+_MEND = "mend it there; the catalog that Pilotage brings is used where none is named"
+
+
 class _Wire(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """The file as written. Fields that `_minor` does not carry over are for people."""
 
@@ -64,11 +67,11 @@ def read(text: str, source: str) -> Catalog:
     try:
         root = parse(text, scalars="text")
     except YamlError as error:
-        raise Refused(f"catalog {source}: {error}") from None
+        raise Refused(f"catalog {source}: {error}", fix=_MEND) from None
     try:
         minors = _minors(msgspec.convert(root.plain(), _File))
     except ValueError as error:
-        raise Refused(f"catalog {source}: {_placed(str(error), root)}") from None
+        raise Refused(f"catalog {source}: {_placed(str(error), root)}", fix=_MEND) from None
     return Catalog(minors, source)
 
 

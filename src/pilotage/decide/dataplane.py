@@ -69,7 +69,7 @@ def _named(snapshot: Snapshot, names: Iterable[str]) -> Iterator[Namespace]:
     known = {space.name: space for space in snapshot.namespaces if not space.terminating}
     for name in dict.fromkeys(names):
         if name in SYSTEM_NAMESPACES:
-            raise Refused(f"istiod never injects namespace {name}")
+            raise Refused(f"istiod never injects namespace {name}", fix="leave it out")
         if name not in known:
             near = get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""

@@ -34,7 +34,8 @@ def validate(name: str, text: str) -> tuple[Finding, ...]:
         found = tuple(problems(parse(text)))
     except YamlError as error:
         found = (str(error),)
-    return tuple(Finding("MeshConfigInvalid", f"{name}: {problem}", name) for problem in found)
+    fix = f"kubectl edit configmap {name}, in the mesh's namespace; then pilotage mesh-config validate"
+    return tuple(Finding("MeshConfigInvalid", f"{name}: {problem}", name, fix) for problem in found)
 
 
 def diff(old: str, new: str) -> tuple[Change, ...]:
@@ -81,9 +82,11 @@ def copy(snapshot: Snapshot, source: str, target: str, *, overwrite: bool = Fals
     _require_known(snapshot, "configs")
     text = snapshot.configs.get(shared_config(source))
     if text is None:
-        raise Refused(f"{source} has no mesh configuration: there is no {_ref(snapshot, source)}")
+        raise Refused(
+            f"{source} has no mesh configuration: there is no {_ref(snapshot, source)}", fix=_listed(snapshot)
+        )
     if source == target:
-        raise Refused(f"{source} is both source and target")
+        raise Refused(f"{source} is both source and target", fix="name another revision with --to")
     there = snapshot.configs.get(shared_config(target))
     if there is not None and there != text and not overwrite:
         raise Refused(
@@ -106,7 +109,7 @@ def delete(snapshot: Snapshot, revision: str) -> Delete:
             fix=f"kubectl edit configmap -n {snapshot.profile.namespace} {shared_config(revision)}",
         )
     if shared_config(revision) not in snapshot.configs:
-        raise Refused(f"there is no {_ref(snapshot, revision)}")
+        raise Refused(f"there is no {_ref(snapshot, revision)}", fix=_listed(snapshot))
     return Delete(_ref(snapshot, revision), f"mesh configuration of {revision}, which is not installed")
 
 
@@ -134,7 +137,7 @@ def _settings(text: str) -> dict[str, Any]:
     try:
         return dict(_leaves(parse(text).plain(), ""))
     except YamlError as error:
-        raise Refused(f"mesh configuration: {error}") from None
+        raise Refused(f"mesh configuration: {error}", fix="pilotage mesh-config validate") from None
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -153,10 +156,16 @@ def _ref(snapshot: Snapshot, revision: str) -> ObjectRef:
     return ObjectRef("v1", "ConfigMap", snapshot.profile.namespace, shared_config(revision))
 
 
+def _listed(snapshot: Snapshot) -> str:
+    return f"kubectl get configmaps -n {snapshot.profile.namespace}"
+
+
 def _asked_for(snapshot: Snapshot, revision: str) -> bool:
     return snapshot.mesh is not None and any(entry.name == revision for entry in snapshot.mesh.spec.revisions)
 
 
 def _require_known(snapshot: Snapshot, fact: str) -> None:
     if fact in snapshot.unknown:
-        raise Refused(f"{fact.replace('_', ' ')} could not be read: {snapshot.unknown[fact]}")
+        raise Refused(
+            f"{fact.replace('_', ' ')} could not be read: {snapshot.unknown[fact]}", fix="kubectl auth can-i --list"
+        )

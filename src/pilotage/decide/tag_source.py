@@ -20,7 +20,10 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 def check_name(snapshot: Snapshot, tag: str) -> None:
     """Raises Refused. Unlike istioctl, --overwrite does not let a tag take a live revision's name (istio#56128)."""
     if not _NAME.fullmatch(tag):
-        raise Refused(f'"{tag}" is no name for a tag: use at most 40 lower-case letters, digits and "-"')
+        raise Refused(
+            f'"{tag}" is no name for a tag: use at most 40 lower-case letters, digits and "-"',
+            fix="pilotage tag set --help",
+        )
     taken = tag in revisions(snapshot) or any(each.revision == tag for each in services_of(snapshot, ""))
     if taken and tag != DEFAULT_REVISION:
         text = f'cannot create revision tag "{tag}": found existing control plane revision with same name'
@@ -49,7 +52,8 @@ def source_of(snapshot: Snapshot, revision: str) -> Source:
 def _taken(config: WebhookConfig) -> Source:
     at = next((at for at, hook in enumerate(config.webhooks) if is_injector(hook)), None)
     if at is None:
-        raise Refused(f'could not find sidecar-injector webhook in canonical webhook "{config.name}"')
+        text = f'could not find sidecar-injector webhook in canonical webhook "{config.name}"'
+        raise Refused(text, fix=f"kubectl get mutatingwebhookconfiguration {config.name} -o yaml")
     hook = config.webhooks[at]
     if not hook.ca_bundle and not hook.url:
         raise Retry(f"{config.kind} {config.name} has no caBundle yet: istiod of {config.revision} has not filled it")

@@ -27,7 +27,7 @@ def catalog_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise Refused(f"catalog {path}: not text in UTF-8") from None
+        raise Refused(f"catalog {path}: not text in UTF-8", fix="save it as UTF-8") from None
     except OSError as error:
         raise Refused(f"catalog {path}: {error.strerror}", fix="name a file that you can read") from None
 
@@ -36,7 +36,7 @@ def configmap_text(kube: "Kube", place: str) -> str:
     """Key `catalog.yaml` of ConfigMap `place`, given as NAMESPACE/NAME, for `parse_catalog`. Raises Refused."""
     namespace, _, name = place.partition("/")
     if not namespace or not name or "/" in name:
-        raise Refused(f"catalog {place!r} does not name a ConfigMap: write NAMESPACE/NAME")
+        raise Refused(f"catalog {place!r} does not name a ConfigMap", fix="write NAMESPACE/NAME")
     obj = kube.get(ObjectRef("v1", "ConfigMap", namespace, name))
     text = (obj or {}).get("data", {}).get(CONFIGMAP_KEY)
     if not isinstance(text, str):

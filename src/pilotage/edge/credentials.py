@@ -54,7 +54,9 @@ class Credentials:
             try:
                 self._token = Path(user.token_file).read_text().strip()
             except OSError as error:
-                raise Refused(f"tokenFile {user.token_file} cannot be read: {error.strerror}") from None
+                raise Refused(
+                    f"tokenFile {user.token_file} cannot be read: {error.strerror}", fix="kubectl config view"
+                ) from None
             self._fresh_until = time.time() + _REREAD
         elif user.exec and not self._token_is_static():
             from pilotage.edge.execplugin import ask

@@ -19,6 +19,9 @@ _QUIET: Final = 60.0  # seconds a plug-in may take that asks nobody
 _ASKING: Final = 300.0  # seconds a person may take to log in
 
 
+_TRY: Final = "run the plug-in by hand: kubectl get namespaces uses it too"
+
+
 class Given(NamedTuple):
     """What the plug-in gave. `expires`: seconds of `time.time()`, infinite where it did not say."""
 
@@ -42,7 +45,7 @@ def ask(plugin: Exec, cluster: Cluster) -> Given:
     """Run the plug-in. Raises Refused, in one line with its own last words, when it gives nothing."""
     asking = plugin.interactive_mode != "Never" and sys.stdin.isatty()
     if plugin.interactive_mode == "Always" and not asking:
-        raise Refused(f"{plugin.command} must ask you to log in, and there is no terminal here")
+        raise Refused(f"{plugin.command} must ask you to log in, and there is no terminal here", fix=_TRY)
     try:
         done = subprocess.run(
             [plugin.command, *(plugin.args or ())],
@@ -57,12 +60,12 @@ def ask(plugin: Exec, cluster: Cluster) -> Given:
         hint = " ".join(plugin.install_hint.split()) or f"install {plugin.command}"
         raise Refused(f"the kubeconfig's credential plug-in {plugin.command} is not on PATH", fix=hint) from None
     except OSError as error:
-        raise Refused(f"the credential plug-in {plugin.command} cannot be run: {error.strerror}") from None
+        raise Refused(f"the credential plug-in {plugin.command} cannot be run: {error.strerror}", fix=_TRY) from None
     except subprocess.TimeoutExpired as late:
-        raise Refused(f"the credential plug-in {plugin.command} gave nothing in {late.timeout:g} s") from None
+        raise Refused(f"the credential plug-in {plugin.command} gave nothing in {late.timeout:g} s", fix=_TRY) from None
     if done.returncode:
         words = (done.stderr or b"").decode(errors="replace").strip().splitlines() or ["it says nothing"]
-        raise Refused(f"the credential plug-in {plugin.command} failed ({done.returncode}): {words[-1]}")
+        raise Refused(f"the credential plug-in {plugin.command} failed ({done.returncode}): {words[-1]}", fix=_TRY)
     return _given(plugin, done.stdout)
 
 
@@ -85,11 +88,11 @@ def _given(plugin: Exec, output: bytes) -> Given:
     try:
         status = msgspec.json.decode(output, type=_Credential).status
     except msgspec.MsgspecError as error:
-        raise Refused(f"the credential plug-in {plugin.command} printed no ExecCredential: {error}") from None
+        raise Refused(f"the credential plug-in {plugin.command} printed no ExecCredential: {error}", fix=_TRY) from None
     certificate = None
     if status.client_certificate_data:
         certificate = ClientCertificate(status.client_certificate_data.encode(), status.client_key_data.encode())
     if not status.token and certificate is None:
-        raise Refused(f"the credential plug-in {plugin.command} gave neither token nor certificate")
+        raise Refused(f"the credential plug-in {plugin.command} gave neither token nor certificate", fix=_TRY)
     expires = status.expiration_timestamp
     return Given(status.token, certificate, expires.timestamp() if expires else float("inf"))

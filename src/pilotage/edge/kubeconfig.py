@@ -187,7 +187,10 @@ def _choose(files: list[_File], wanted: str | None) -> Target:
     if user.auth_provider is not None:
         raise Refused(f"user {context.user!r} uses auth-provider, which Kubernetes removed", fix="use an exec plug-in")
     if user.impersonated:
-        raise Refused(f"user {context.user!r} impersonates {user.impersonated!r}, which Pilotage never does")
+        raise Refused(
+            f"user {context.user!r} impersonates {user.impersonated!r}, which Pilotage never does",
+            fix="use another context: --context",
+        )
     return Target(name, cluster, user, context.namespace or "default")
 
 

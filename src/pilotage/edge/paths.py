@@ -28,7 +28,7 @@ class Resource(NamedTuple):
     def object(self, ref: ObjectRef) -> str:
         """Path of one object. Raises Refused for a name that would lead elsewhere, and as `place`."""
         if ref.name in ("", ".", ".."):  # a DELETE of the path above would take a whole collection
-            raise Refused(f"{ref.name!r} is no name of a {ref.kind}")
+            raise Refused(f"{ref.name!r} is no name of a {ref.kind}", fix="give its name")
         return f"{self.place(ref)}/{quote(ref.name, safe=':')}"
 
     def place(self, ref: ObjectRef) -> str:

@@ -72,7 +72,7 @@ def _exchange(stream: "_Data", path: str, what: str) -> bytes:
     if response.status == 200:
         return body
     said = f"{what} answered {response.status}: {' '.join(body.decode(errors='replace').split())[:200]}"
-    raise Refused(said) if response.status < 500 else Retry(said)
+    raise Refused(said, fix="pilotage check") if response.status < 500 else Retry(said)
 
 
 class _Data(io.RawIOBase):

@@ -7,10 +7,12 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pilotage.domain.errors import Refused
 from pilotage.edge.kubeconfig import Cluster, User
+
+_VIEW: Final = "kubectl config view shows what is set"
 
 
 class ClientCertificate(NamedTuple):
@@ -27,7 +29,7 @@ def client_certificate(user: User) -> ClientCertificate | None:
     if not certificate and not key:
         return None
     if not certificate or not key:
-        raise Refused("the kubeconfig has one of client-certificate and client-key, not both")
+        raise Refused("the kubeconfig has one of client-certificate and client-key, not both", fix=_VIEW)
     return ClientCertificate(certificate, key)
 
 
@@ -37,7 +39,7 @@ def context_for(cluster: Cluster, client: ClientCertificate | None) -> ssl.SSLCo
     try:
         context = ssl.create_default_context(cadata=authority.decode() if authority else None)
     except (ssl.SSLError, ValueError) as error:
-        raise Refused(f"certificate-authority in the kubeconfig is not a PEM certificate: {error}") from None
+        raise Refused(f"certificate-authority in the kubeconfig is not a PEM certificate: {error}", fix=_VIEW) from None
     # Many private authorities lack a key usage extension, which Go does not ask for either.
     context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
     if cluster.insecure_skip_tls_verify:
@@ -53,12 +55,15 @@ def _show(context: ssl.SSLContext, client: ClientCertificate) -> None:
         with _briefly_a_file(client.certificate + b"\n" + client.key) as path:
             context.load_cert_chain(path, password=_no_password)
     except ssl.SSLError as error:
-        raise Refused(f"client certificate or key in the kubeconfig cannot be used: {error.reason}") from None
+        raise Refused(
+            f"client certificate or key in the kubeconfig cannot be used: {error.reason}", fix=_VIEW
+        ) from None
 
 
 def _no_password() -> bytes:
     """Instead of OpenSSL's own question on the terminal."""
-    raise Refused("client-key in the kubeconfig is encrypted, and a kubeconfig has no place for a passphrase")
+    words = "client-key in the kubeconfig is encrypted, and a kubeconfig has no place for a passphrase"
+    raise Refused(words, fix="write it without one: openssl pkey -in KEY -out KEY.plain")
 
 
 @contextmanager
@@ -87,6 +92,6 @@ def _pem(data: str, path: str, what: str) -> bytes:
             base64.b64decode("".join(data.split()), validate=True) if data else Path(path).read_bytes() if path else b""
         )
     except binascii.Error as error:
-        raise Refused(f"{what}-data in the kubeconfig is not base64: {error}") from None
+        raise Refused(f"{what}-data in the kubeconfig is not base64: {error}", fix=_VIEW) from None
     except OSError as error:
-        raise Refused(f"{what} of the kubeconfig cannot be read: {error.strerror} ({path})") from None
+        raise Refused(f"{what} of the kubeconfig cannot be read: {error.strerror} ({path})", fix=_VIEW) from None

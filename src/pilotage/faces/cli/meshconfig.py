@@ -84,10 +84,11 @@ def delete(session: Session, revision: str, yes: bool, dry_run: bool) -> None:
 def _text(snapshot: Snapshot, revision: str) -> str:
     """A revision's configuration. Raises Refused where it has none."""
     if "configs" in snapshot.unknown:
-        raise Refused(f"ConfigMaps could not be read: {snapshot.unknown['configs']}")
+        raise Refused(f"ConfigMaps could not be read: {snapshot.unknown['configs']}", fix="kubectl auth can-i --list")
     name = shared_config(revision)
     if name not in snapshot.configs:
-        raise Refused(f"{revision} has no mesh configuration: no ConfigMap {snapshot.profile.namespace}/{name}")
+        words = f"{revision} has no mesh configuration: no ConfigMap {snapshot.profile.namespace}/{name}"
+        raise Refused(words, fix=f"kubectl get configmaps -n {snapshot.profile.namespace}")
     return snapshot.configs[name]
 
 

@@ -56,7 +56,9 @@ def move(session: Session, names: tuple[str, ...], to: str, selector: str | None
     _report(str(flags["output"]), chosen, moves, findings, dry_run=bool(flags["dry_run"]))
     refused = [finding for finding in findings if finding.code != _HEALTH_UNKNOWN]
     if refused:
-        raise Refused(f"{len(refused)} of {len(chosen)} namespaces were left as they are", findings=findings)
+        raise Refused(
+            f"{len(refused)} of {len(chosen)} namespaces were left as they are", fix=refused[0].fix, findings=findings
+        )
 
 
 def _touched(moves: Moves) -> set[str]:

@@ -46,7 +46,8 @@ def restart(session: Session, names: tuple[str, ...], namespace: str | None, **f
     workloads = to_restart(snapshot, selection)
     findings = restart_findings(snapshot, selection)
     if findings and (names or not workloads):
-        raise Refused(f"a restart would not do for {counted(len(findings), 'workload')}", findings=findings)
+        words = f"a restart would not do for {counted(len(findings), 'workload')}"
+        raise Refused(words, fix=findings[0].fix, findings=findings)
     if flags["dry_run"] or not workloads:
         return _report(flags["output"], Outcome((), (), workloads), findings, dry_run=flags["dry_run"])
     pace = Pace(flags["parallel"], flags["timeout"], flags["wait"])
