@@ -35,7 +35,7 @@ AUDIT_POLICY = {
         {"level": "Metadata", "verbs": ["create", "update", "patch", "delete", "deletecollection"]},
         # Pilotage promises never to read a Secret: this is where that can be seen.
         {"level": "Metadata", "resources": [{"group": "", "resources": ["secrets"]}]},
-        # What Pilotage itself does, reads too, where it runs with the accounts of deploy/rbac.yaml: its roles follow from it.
+        # What Pilotage itself does, reads too, where it runs with accounts of its own: its roles follow from that.
         {"level": "Metadata", "userGroups": ["system:serviceaccounts:pilotage-system"]},
         {"level": "None"},
     ],
