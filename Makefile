@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCK := requirements/lock.txt
 PIP_TOOLS := pip-tools==7.6.2
+COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --generate-hashes --allow-unsafe --strip-extras \
+  --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 PYTEST := $(BIN)/python -m pytest
 
 # The kubectl and the programs of the environment come before those of the machine.
@@ -61,9 +63,9 @@ generate: setup ## Write what follows from the code: CRD, heads and index of doc
 
 lock: setup ## Resolve requirements anew, with hashes
 	$(BIN)/python -m pip install --quiet $(PIP_TOOLS)
-	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --upgrade --generate-hashes --allow-unsafe --strip-extras \
-	  --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra charts \
-	  --output-file $(LOCK) pyproject.toml sandbox/pyproject.toml requirements/tools.in
+	$(COMPILE) --upgrade --extra charts --output-file $(LOCK) pyproject.toml sandbox/pyproject.toml requirements/tools.in
+	$(COMPILE) --constraint $(LOCK) --extra charts --output-file requirements/image.txt pyproject.toml
+	$(COMPILE) --constraint $(LOCK) --only-build-deps --build-deps-for wheel --output-file requirements/build.txt pyproject.toml
 
 clean: ## Remove what these verbs made here; built programs stay in the user's cache
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
