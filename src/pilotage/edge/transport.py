@@ -19,6 +19,7 @@ from pilotage.edge.connections import Request, Response
 from pilotage.edge.failures import Answer, Peer, answered, broken, parse_status
 from pilotage.edge.kubeconfig import Target
 from pilotage.edge.line import Line
+from pilotage.edge.observer import Observer
 from pilotage.edge.proxies import is_loopback
 
 T = TypeVar("T")
@@ -37,6 +38,11 @@ class Call(NamedTuple):
     body: bytes | None = None
     content: str = JSON
     accept: str = JSON
+
+    @property
+    def verb(self) -> str:
+        """`get`, `list`, `watch`, `apply`, `patch`, `create`, `replace` or `delete`."""
+        return "watch" if "watch" in self.query else self.what.partition(" ")[0]
 
     @property
     def writes(self) -> bool:
@@ -70,6 +76,7 @@ class Transport:
         self._line = Line(target)
         self.credentials = self._line.credentials
         self._before_write: Callable[[], None] = lambda: None
+        self.observer = Observer()
         # Compression pays over a network, never on the machine itself.
         self._headers = {"User-Agent": _agent()} | ({} if is_loopback(self.server) else {"Accept-Encoding": "gzip"})
 
@@ -167,7 +174,14 @@ class Transport:
         request = Request(call.method, call.url, headers, call.body)
         if call.writes:
             request = request._replace(before=self._before_write)
-        return self._line.pool().open(request, ends)
+        started = time.monotonic()
+        try:
+            response = self._line.pool().open(request, ends)
+        except (http.client.HTTPException, OSError):
+            self.observer.answered(call.verb, 0, time.monotonic() - started)
+            raise
+        self.observer.answered(call.verb, response.status, time.monotonic() - started)
+        return response
 
 
 def _whole(response: Response) -> bytes:
