@@ -1,6 +1,6 @@
 """Does injection work, end to end? A pod is created in a server-side dry-run, and nothing of it stays.
 
-Called before namespaces are moved (health gate 3). Istio's webhooks declare no side effects, so a dry-run calls them.
+Called before and after a namespace is moved. Istio's webhooks declare no side effects, so a dry-run calls them.
 """
 
 from typing import Any, Final
