@@ -2,84 +2,34 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 
-from pilotage.decide.force import force_annotation
-from pilotage.decide.inventory import held, stamped
+from installed import (
+    MESH,
+    MESH_WIDE,
+    NEW,
+    OLD,
+    PROFILE,
+    base,
+    changed,
+    chart,
+    cluster,
+    deletes,
+    live,
+    manifest,
+    mesh,
+    steps,
+    wanted,
+)
+from pilotage.decide.force import Mark, force_annotation
+from pilotage.decide.inventory import stamped
 from pilotage.decide.plan import plan
 from pilotage.domain.actions import Apply, Delete, Patch, Plan
 from pilotage.domain.cluster import Pod
 from pilotage.domain.istio import ControlPlane, Webhook, WebhookConfig
-from pilotage.domain.mesh import Revision as Entry
-from pilotage.domain.mesh import ServiceMesh, ServiceMeshSpec
-from pilotage.domain.objects import Obj, ObjectRef, ref_of
-from pilotage.domain.profile import PROFILES
-from pilotage.domain.state import Desired, Revision, Snapshot
-from pilotage.domain.version import Version
+from pilotage.domain.objects import ObjectRef, ref_of
+from pilotage.domain.state import Desired, Revision
 from worlds import deployment, namespace, revision, tag, world
-
-OLD, NEW = Revision("asm-1-30", Version(1, 30, 5)), Revision("asm-1-31", Version(1, 31, 1))
-PROFILE = PROFILES["istio"]  # type: ignore[index]
-MESH = PROFILE.namespace
-_ADMISSION = "admissionregistration.k8s.io/v1"
-
-
-def chart(name: str) -> tuple[Obj, ...]:
-    """A control plane's objects, few but of every kind that the order of removal knows."""
-    return (
-        _object("v1", "ServiceAccount", f"istiod-{name}"),
-        _object("v1", "Service", f"istiod-{name}"),
-        _object("apps/v1", "Deployment", f"istiod-{name}"),
-        _object(_ADMISSION, "MutatingWebhookConfiguration", f"injector-{name}", MESH_WIDE) | {"webhooks": []},
-    )
-
-
-MESH_WIDE = ""
-
-
-def base(stable: str) -> tuple[Obj, ...]:
-    validator = _object(_ADMISSION, "ValidatingWebhookConfiguration", "istiod-default-validator", MESH_WIDE)
-    validator["metadata"]["labels"] = {"istio.io/rev": stable}
-    return (validator | {"webhooks": []},)
-
-
-def _object(api_version: str, kind: str, name: str, space: str = MESH) -> Obj:
-    place = {"namespace": space} if space else {}
-    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name} | place}
-
-
-def wanted(*revisions: Revision, disabled: bool = False) -> Desired:
-    objects = {"base": base(revisions[0].name)} | {each.name: chart(each.name) for each in revisions}
-    return Desired(PROFILE, revisions, objects, disabled)
-
-
-def live(*parts: Revision, stable: Revision = OLD) -> dict[ObjectRef, Obj]:
-    """Everything of these revisions stands as applied, and the base for `stable`."""
-    rows = [(obj, "base") for obj in base(stable.name)] + [
-        (obj, each.name) for each in parts for obj in chart(each.name)
-    ]
-    objects = (stamped(obj, part, parts[-1].version) for obj, part in rows)
-    return {ref_of(obj): obj | {"metadata": held(obj)["metadata"]} for obj in objects}
-
-
-def cluster(*things: Any, **facts: Any) -> Snapshot:
-    """A world whose revisions were installed by Pilotage, their webhooks too."""
-    seen = world(namespace(MESH), *things, **facts)
-    return _with(seen, injectors=_installed(seen.injectors), validators=_installed(seen.validators))
-
-
-def _installed(configs: tuple[WebhookConfig, ...]) -> tuple[WebhookConfig, ...]:
-    ours = {"pilotage.dev/managed": "true"}
-    return tuple(
-        config if config.tag else _with(config, labels=config.labels | ours | {"pilotage.dev/part": config.revision})
-        for config in configs
-    )
-
-
-def steps(made: Plan) -> list[str]:
-    """`apply ServiceAccount istiod-asm-1-31` and so on."""
-    return [f"{type(action).__name__.lower()} {action.ref.kind} {action.ref.name}" for action in made.now]
 
 
 def test_an_empty_cluster_gets_namespace_base_and_control_plane() -> None:
@@ -117,7 +67,7 @@ def test_a_canary_that_is_not_ready_is_waited_for_by_name() -> None:
 
 
 def test_an_object_that_the_chart_dropped_is_deleted() -> None:
-    extra = stamped(_object("v1", "ConfigMap", "values-asm-1-30"), "asm-1-30", OLD.version)
+    extra = stamped(manifest("v1", "ConfigMap", "values-asm-1-30"), "asm-1-30", OLD.version)
     made = plan(wanted(OLD), cluster(revision("asm-1-30"), live=live(OLD) | {ref_of(extra): extra}))
     assert steps(made) == ["delete ConfigMap values-asm-1-30"]
 
@@ -152,10 +102,11 @@ def test_a_revision_in_use_stays_and_says_why() -> None:
 def test_a_force_that_names_the_revision_removes_it_all_the_same() -> None:
     pods = deployment("shop", "web", on="asm-1-30")
     snapshot = cluster(revision("asm-1-30"), revision("asm-1-31"), pods, live=live(OLD, NEW, stable=NEW))
-    forced = ServiceMesh(ServiceMeshSpec([Entry("asm-1-31")]), force_annotation("asm-1-30", "ann", snapshot.now))
-    other = ServiceMesh(ServiceMeshSpec([Entry("asm-1-31")]), force_annotation("asm-1-29", "ann", snapshot.now))
-    assert plan(wanted(NEW), _with(snapshot, mesh=forced)).phase == "Removing"
-    assert plan(wanted(NEW), _with(snapshot, mesh=other)).phase == "RemovalBlocked"
+    phases = []
+    for named in ("asm-1-30", "asm-1-29"):
+        mark = force_annotation(Mark(named, "ann", snapshot.now))
+        phases.append(plan(wanted(NEW), changed(snapshot, mesh=mesh("asm-1-31", annotations=mark))).phase)
+    assert phases == ["Removing", "RemovalBlocked"]
 
 
 def test_the_default_validator_and_idle_tags_move_before_anything_goes() -> None:
@@ -173,7 +124,7 @@ def test_webhooks_go_before_the_deployment_and_the_service_last() -> None:
     order = []
     while (made := removal(live=there)).now:
         order.append(steps(made))
-        there = {ref: obj for ref, obj in there.items() if Delete(ref, "") not in _deletes(made)}
+        there = {ref: obj for ref, obj in there.items() if Delete(ref, "") not in deletes(made)}
     assert order == [
         ["delete MutatingWebhookConfiguration injector-asm-1-30"],
         ["delete Deployment istiod-asm-1-30"],
@@ -201,7 +152,7 @@ def test_a_survivor_that_cannot_take_over_holds_the_removal_up() -> None:
 
 def test_disabling_waits_for_the_last_proxy_and_keeps_crds() -> None:
     crd = stamped(
-        _object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "gateways.networking.istio.io", MESH_WIDE),
+        manifest("apiextensions.k8s.io/v1", "CustomResourceDefinition", "gateways.networking.istio.io", MESH_WIDE),
         "base",
         OLD.version,
     )
@@ -210,7 +161,7 @@ def test_disabling_waits_for_the_last_proxy_and_keeps_crds() -> None:
     held_up = plan(off, cluster(revision("asm-1-30"), deployment("shop", "web", on="asm-1-30"), live=there))
     assert held_up.phase == "RemovalBlocked"
     while (made := plan(off, cluster(revision("asm-1-30"), live=there))).now:
-        there = {ref: obj for ref, obj in there.items() if Delete(ref, "") not in _deletes(made)}
+        there = {ref: obj for ref, obj in there.items() if Delete(ref, "") not in deletes(made)}
     assert (made.phase, set(there)) == ("Disabled", {ref_of(crd)})
 
 
@@ -247,14 +198,6 @@ def test_an_istiod_older_than_its_account_is_restarted(oldest: str, restarts: bo
     assert all(isinstance(action, Patch) and action.ref.kind == "Deployment" for action in made.now)
 
 
-def _with(thing: Any, **facts: Any) -> Any:
-    return msgspec.structs.replace(thing, **facts)
-
-
-def _deletes(made: Plan) -> list[Delete]:
-    return [Delete(action.ref, "") for action in made.now]
-
-
 def test_a_canary_with_another_root_of_trust_is_not_done_and_nothing_is_removed() -> None:
     both = (revision("asm-1-30"), revision("asm-1-31"))
     roots = {"asm-1-30": "a" * 12, "asm-1-31": "b" * 12}
@@ -268,13 +211,13 @@ def test_a_webhook_of_somebody_else_that_calls_the_revision_holds_it() -> None:
     hook = Webhook("x.example", (MESH, "istiod-asm-1-30"), "/inject", ca_bundle="Y2E=")
     theirs = WebhookConfig("MutatingWebhookConfiguration", "custom", {}, {}, (hook,))
     snapshot = cluster(revision("asm-1-30"), revision("asm-1-31"), live=live(OLD, NEW, stable=NEW))
-    made = plan(wanted(NEW), _with(snapshot, injectors=(*snapshot.injectors, theirs)))
+    made = plan(wanted(NEW), changed(snapshot, injectors=(*snapshot.injectors, theirs)))
     assert made.phase == "RemovalBlocked"
     assert any("custom" in finding.message for finding in made.findings)
 
 
 def test_control_planes_of_ours_in_another_namespace_are_never_pruned() -> None:
-    elsewhere = stamped(_object("apps/v1", "Deployment", "istiod-asm-1-30", "old-home"), "asm-1-30", OLD.version)
+    elsewhere = stamped(manifest("apps/v1", "Deployment", "istiod-asm-1-30", "old-home"), "asm-1-30", OLD.version)
     made = plan(wanted(OLD), cluster(revision("asm-1-30"), live=live(OLD) | {ref_of(elsewhere): elsewhere}))
     assert (made.phase, made.now) == ("Blocked", ())
     assert {finding.code for finding in made.findings} == {"MeshElsewhere"}
@@ -286,7 +229,7 @@ def test_disabling_deletes_every_webhook_before_the_first_istiod_stops() -> None
     order = []
     while (made := plan(wanted(OLD, disabled=True), cluster(revision("asm-1-30"), live=there))).now:
         order += steps(made)
-        there = {ref: obj for ref, obj in there.items() if Delete(ref, "") not in _deletes(made)}
+        there = {ref: obj for ref, obj in there.items() if Delete(ref, "") not in deletes(made)}
     webhooks = [at for at, step in enumerate(order) if "WebhookConfiguration" in step]
     assert len(webhooks) == 2
     assert max(webhooks) < order.index("delete Deployment istiod-asm-1-30")
@@ -316,8 +259,8 @@ def test_a_lease_of_a_revision_whose_name_ends_alike_stays() -> None:
 def test_a_survivor_that_its_hpa_is_scaling_up_does_not_hold_the_removal() -> None:
     snapshot = cluster(revision("asm-1-30"), revision("asm-1-31"), live=live(OLD, NEW, stable=NEW))
     planes = tuple(
-        _with(plane, desired=2, updated=2) if plane.revision == "asm-1-31" else plane
+        changed(plane, desired=2, updated=2) if plane.revision == "asm-1-31" else plane
         for plane in snapshot.control_planes
     )
-    made = plan(wanted(NEW), _with(snapshot, control_planes=planes))
+    made = plan(wanted(NEW), changed(snapshot, control_planes=planes))
     assert (made.phase, planes[-1].available) == ("Removing", 1)

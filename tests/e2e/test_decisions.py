@@ -28,6 +28,8 @@ _STUCK = [
 def mesh() -> Iterator[Cluster]:
     with sandbox("sc-decisions") as made:
         made.enable().must()
+        soon = '{"spec":{"removal":{"soak":"1s"}}}'  # what a longer one does is told in test_unattended_removal
+        made.kubectl("patch", "servicemesh", "default", "--type=merge", "-p", soon).must()
         yield made
 
 
@@ -66,13 +68,12 @@ def test_a_forced_removal_says_what_breaks_and_who_did_it(mesh: Cluster) -> None
         messages = " ".join(finding["message"] for finding in findings(forced))
         assert "pods of Deployment web in namespace sc-forced" in messages
         assert "label istio.io/rev=asm-1-31 selects asm-1-31" in messages
-    recorded = json.loads(_resource(mesh)["metadata"]["annotations"][FORCE])
-    assert recorded["revision"] == CANARY
-    assert recorded["by"]
+    assert FORCE not in _resource(mesh)["metadata"].get("annotations", {})  # it is not for the next removal
+    notes = [
+        event["message"] for event in mesh.get("events", "-n", "default")["items"] if event["reason"] == "Removing"
+    ]
+    assert any(f"removal of {CANARY} was forced by " in note for note in notes)
     _expect_only_stable(mesh)
-    _start(mesh).must()  # a force is not for the next removal of that name
-    assert FORCE not in _resource(mesh)["metadata"].get("annotations", {})
-    mesh.pilotage("upgrade", "rollback", "--yes").must()
 
 
 def test_an_edit_of_the_resource_waits_for_what_is_in_use_can_be_cancelled_and_goes_on_when_freed(
@@ -95,7 +96,7 @@ def test_an_edit_of_the_resource_waits_for_what_is_in_use_can_be_cancelled_and_g
         _expect_phase(mesh, "Settled")
     _expect_only_stable(mesh)
     reasons = {event.get("reason") for event in mesh.get("events", "-n", "default")["items"]}
-    assert {"RemovalBlocked", "Removing", "Settled"} <= reasons
+    assert {"RemovalBlocked", "RemovalSoaking", "Removing", "Removed", "Settled"} <= reasons
 
 
 def test_the_api_server_itself_refuses_an_edit_that_makes_no_sense(mesh: Cluster) -> None:

@@ -1,39 +1,88 @@
-"""A removal that was forced: an annotation names the revision and who did it, and expires. Called by `removal`."""
+"""A person's word on one removal: annotations that name the revision, who said it and when, and hold for a while.
 
-from datetime import datetime, timedelta
+`force-removal` lets it go past its guard; `confirmed-removal` is what the verbs write: their guard has just held, so
+nothing soaks. Made by the verbs; called by `removal` and `plan`. Nothing is remembered: what a mark is worth follows
+from its content, the clock, and the removals that are under way.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
 
 import msgspec
 
-from pilotage.domain.mesh import ServiceMesh
-from pilotage.domain.names import FORCE_REMOVAL
+from pilotage.decide.ownership import owner_of
+from pilotage.domain.actions import Patch
+from pilotage.domain.mesh import Moment, ServiceMesh
+from pilotage.domain.names import API_VERSION, CONFIRMED_REMOVAL, FORCE_REMOVAL, MESH_KIND, MESH_NAME
+from pilotage.domain.objects import ObjectRef
 from pilotage.domain.state import Snapshot
 
-LASTS = timedelta(minutes=30)  # long enough for one removal, too short to be forgotten
+_LASTS = timedelta(minutes=30)  # long enough for one removal, too short to be forgotten
+_SKEW = timedelta(minutes=1)  # by which the clock of who wrote it may be ahead
 
 
-class Force(msgspec.Struct, frozen=True):
-    """Value of the annotation, as JSON."""
+class Mark(msgspec.Struct, frozen=True):
+    """Value of either annotation, as JSON. `revision` may be EVERY_REVISION in a confirmation."""
 
     revision: str
     by: str
-    until: datetime
+    at: Moment
 
 
-def force_annotation(revision: str, by: str, now: datetime) -> dict[str, str]:
-    """The annotation that forces the removal of `revision` for a while."""
-    force = Force(revision, by, now + LASTS)
-    return {FORCE_REMOVAL: msgspec.json.encode(force).decode()}
+def force_annotation(mark: Mark) -> dict[str, str | None]:
+    """Forces the removal; written in the same request as the change that asks for it."""
+    return {FORCE_REMOVAL: _text(mark), CONFIRMED_REMOVAL: None}
 
 
-def forced(snapshot: Snapshot, revision: str) -> Force | None:
+def confirm_annotation(mark: Mark) -> dict[str, str | None]:
+    """Confirms the removal, likewise. A force was meant for the removal before."""
+    return {FORCE_REMOVAL: None, CONFIRMED_REMOVAL: _text(mark)}
+
+
+def no_mark() -> dict[str, str | None]:
+    """For whatever removes nothing: what was said was meant for another removal."""
+    return {FORCE_REMOVAL: None, CONFIRMED_REMOVAL: None}
+
+
+def forced(snapshot: Snapshot, revision: str) -> Mark | None:
     """The force that holds for `revision` now. A value that does not parse, or has expired, forces nothing."""
-    force = _parse(snapshot.mesh)
-    return force if force and force.revision == revision and snapshot.now < force.until else None
+    return _holding(snapshot, FORCE_REMOVAL, revision)
 
 
-def _parse(mesh: ServiceMesh | None) -> Force | None:
-    text = mesh.annotations.get(FORCE_REMOVAL) if mesh else None
+def confirmed(snapshot: Snapshot, revision: str) -> Mark | None:
+    """The confirmation that holds for the removal of `revision` now."""
+    return _holding(snapshot, CONFIRMED_REMOVAL, revision)
+
+
+def cleared(snapshot: Snapshot, leaving: tuple[str, ...]) -> Iterator[Patch]:
+    """Takes marks away that are worth nothing any more: expired, or of no removal under way (`leaving`).
+
+    One that Git holds stays: it would come back, and it expires by its own content.
+    """
+    mesh = snapshot.mesh
+    for key in (FORCE_REMOVAL, CONFIRMED_REMOVAL):
+        if mesh is None or key not in mesh.annotations or any(_holding(snapshot, key, name) for name in leaving):
+            continue
+        holders = {"metadata": {"managedFields": mesh.managed_fields}}
+        if owner_of(holders, ("metadata", "annotations", key)) is None:
+            body = {"metadata": {"annotations": {key: None}}}
+            yield Patch(ObjectRef(API_VERSION, MESH_KIND, "", MESH_NAME), body, "it was for a removal that is over")
+
+
+def _holding(snapshot: Snapshot, key: str, revision: str) -> Mark | None:
+    mark = _parse(snapshot.mesh, key)
+    if mark is None or mark.revision != revision:
+        return None
+    return mark if mark.at - _SKEW <= snapshot.now < mark.at + _LASTS else None
+
+
+def _parse(mesh: ServiceMesh | None, key: str) -> Mark | None:
+    text = mesh.annotations.get(key) if mesh else None
     try:
-        return msgspec.json.decode(text, type=Force) if text else None
+        return msgspec.json.decode(text, type=Mark) if text else None
     except msgspec.MsgspecError:
         return None
+
+
+def _text(mark: Mark) -> str:
+    return msgspec.json.encode(mark).decode()

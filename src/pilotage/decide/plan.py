@@ -5,6 +5,9 @@ Called by `reconcile.py`. The phase is derived from what is observed; nothing is
 
 from collections.abc import Iterator
 
+from msgspec import structs
+
+from pilotage.decide.force import cleared
 from pilotage.decide.health import roots_differ
 from pilotage.decide.install import (
     account_actions,
@@ -15,12 +18,21 @@ from pilotage.decide.install import (
     readiness,
 )
 from pilotage.decide.inventory import parts_present
-from pilotage.decide.removal import Stage, deletion_stages, removal_findings, removal_stages, removed, webhook_stage
+from pilotage.decide.removal import (
+    SOAKING,
+    Stage,
+    Verdict,
+    deletion_stages,
+    judge,
+    removal_stages,
+    removed,
+    unless_confirmed,
+    webhook_stage,
+)
 from pilotage.decide.tags import remove_tag, tags_of
 from pilotage.decide.usage import proxies_exist
 from pilotage.domain.actions import Action, Plan, Wait
-from pilotage.domain.findings import Finding
-from pilotage.domain.names import BASE
+from pilotage.domain.names import BASE, EVERY_REVISION
 from pilotage.domain.state import Desired, Snapshot
 
 _BLOCKING = ("ForeignControlPlane", "MeshElsewhere")
@@ -29,25 +41,37 @@ _BLOCKING = ("ForeignControlPlane", "MeshElsewhere")
 def plan(desired: Desired, snapshot: Snapshot) -> Plan:
     """Installs and mends what is asked for first; removes what is not asked for once its guard lets go."""
     if desired.disabled:
-        return _disable(snapshot)
+        made = _disable(snapshot)
+        leaving: tuple[str, ...] = () if made.phase == "Disabled" else (EVERY_REVISION,)
+    else:
+        made, leaving = _plan(desired, snapshot), removed(desired, snapshot)
+    return structs.replace(made, now=(*made.now, *cleared(snapshot, leaving)))
+
+
+def _plan(desired: Desired, snapshot: Snapshot) -> Plan:
     foreign = (*mesh_elsewhere(snapshot), *foreign_findings(desired, snapshot))
     if any(finding.code in _BLOCKING for finding in foreign):
         waits = tuple(Wait(finding.subject, finding.message) for finding in foreign)
         return Plan("Blocked", waits=waits, findings=foreign)
     leaving = removed(desired, snapshot)
+    verdict = judge(snapshot, leaving[0], desired.stable) if leaving else Verdict()
     now = (
         *namespace_action(desired, snapshot),
         *_installing(desired, snapshot),
         *account_actions(desired, snapshot),
     )
     if now:
-        return Plan(_phase(desired, "Installing"), now, tuple(f"remove {name}" for name in leaving), findings=foreign)
+        later = tuple(f"remove {name}" for name in leaving)
+        made = Plan(_phase(desired, "Installing"), now, later, findings=foreign, removal=verdict.removal)
+        soaks = verdict.phase == SOAKING  # and is not interrupted by what is mended meanwhile
+        return structs.replace(made, phase=SOAKING, waits=verdict.waits) if soaks else made
     waits = (
         *(wait for revision in desired.revisions if revision.managed for wait in readiness(snapshot, revision)),
         *(Wait("root of trust", finding.message) for finding in roots_differ(snapshot) if desired.canary),
     )
     if leaving:
-        return _remove(desired, snapshot, leaving[0], foreign)
+        left = [] if verdict.phase else _left(removal_stages(desired, snapshot, leaving[0]))
+        return _removing("Removing", left, verdict._replace(findings=(*foreign, *verdict.findings)))
     phase = _phase(desired, "Installing") if waits else ("Canary" if desired.canary else "Settled")
     return Plan(phase, waits=waits, findings=foreign)
 
@@ -67,21 +91,14 @@ def _phase(desired: Desired, settled: str) -> str:
     return "CanaryStarting" if desired.canary else settled
 
 
-def _remove(desired: Desired, snapshot: Snapshot, revision: str, foreign: tuple[Finding, ...]) -> Plan:
-    said = removal_findings(snapshot, revision, desired.stable)
-    blocking = [finding for finding in said if finding.code not in ("RemovalBlocked", "RemovalForced")]
-    if blocking:
-        waits = tuple(Wait(finding.subject or revision, finding.message) for finding in blocking)
-        return Plan("RemovalBlocked", waits=waits, findings=(*foreign, *said))
-    return _first("Removing", removal_stages(desired, snapshot, revision), (*foreign, *said))
-
-
 def _disable(snapshot: Snapshot) -> Plan:
     blocking = tuple(proxies_exist(snapshot, parts_present(snapshot.live)))
     if blocking:
         waits = tuple(Wait(finding.subject, finding.message) for finding in blocking)
         return Plan("RemovalBlocked", waits=waits, findings=blocking)
-    return _first("Disabling", _disabling(snapshot), (), done="Disabled")
+    left = _left(_disabling(snapshot))
+    verdict = unless_confirmed(snapshot, EVERY_REVISION) if left else Verdict()
+    return _removing("Disabling", left, verdict, done="Disabled")
 
 
 def _disabling(snapshot: Snapshot) -> Iterator[Stage]:
@@ -101,9 +118,16 @@ def _tag_deletions(snapshot: Snapshot) -> Iterator[Action]:
         yield from remove_tag(snapshot, tag)[0]
 
 
-def _first(phase: str, stages: Iterator[Stage], findings: tuple[Finding, ...], done: str = "Settled") -> Plan:
-    left = [stage for stage in stages if stage.actions or stage.waits]
+def _left(stages: Iterator[Stage]) -> list[Stage]:
+    return [stage for stage in stages if stage.actions or stage.waits]
+
+
+def _removing(phase: str, left: list[Stage], verdict: Verdict, done: str = "Settled") -> Plan:
+    """The first stage that is left, unless the removal may not go on yet."""
+    if verdict.phase:
+        return Plan(verdict.phase, waits=verdict.waits, findings=verdict.findings, removal=verdict.removal)
     if not left:
-        return Plan(done, findings=findings)
+        return Plan(done, findings=verdict.findings)
     now, *later = left
-    return Plan(phase, now.actions, tuple(stage.name for stage in later), now.waits, findings)
+    names = tuple(stage.name for stage in later)
+    return Plan(phase, now.actions, names, now.waits, verdict.findings, verdict.removal)

@@ -8,19 +8,22 @@ done only when the one before is seen to be done.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pilotage.decide.force import forced
+from pilotage.decide.force import confirmed, forced
 from pilotage.decide.health import roots_differ
 from pilotage.decide.install import readiness, validator_move
 from pilotage.decide.inventory import is_ours, is_webhook, part_of, parts_present
+from pilotage.decide.soak import soaking, soaking_finding, soaking_wait, soaks
 from pilotage.decide.tags import repoint, tags_of
 from pilotage.decide.usage import in_use_findings
 from pilotage.domain.actions import Action, Delete, Wait
 from pilotage.domain.findings import Finding
+from pilotage.domain.mesh import Removal
 from pilotage.domain.names import BASE, DEFAULT_VALIDATOR, PART, REV, suffixed
 from pilotage.domain.objects import ObjectRef
 from pilotage.domain.state import Desired, Revision, Snapshot
 from pilotage.domain.version import minor_in_name
 
+SOAKING = "RemovalSoaking"
 _RUNNING = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Deployment")
 
 _ELECTIONS = ("deployment", "status-leader", "inferencepool")  # of istio's pilot/pkg/leaderelection, per revision
@@ -32,6 +35,18 @@ class Stage(NamedTuple):
     name: str
     actions: tuple[Action, ...] = ()
     waits: tuple[Wait, ...] = ()
+
+
+class Verdict(NamedTuple):
+    """About a removal under way. `phase`: what it is in while it may not go on, "" once it may.
+
+    `removal` is to be kept in the status: None while the guard does not hold, or where nobody needs to wait for it.
+    """
+
+    phase: str = ""
+    findings: tuple[Finding, ...] = ()
+    waits: tuple[Wait, ...] = ()
+    removal: Removal | None = None
 
 
 def removed(desired: Desired, snapshot: Snapshot) -> tuple[str, ...]:
@@ -87,17 +102,30 @@ def _survivor_findings(snapshot: Snapshot, survivor: Revision) -> Iterator[Findi
         )
 
 
-def removal_findings(snapshot: Snapshot, revision: str, survivor: Revision) -> tuple[Finding, ...]:
-    """What is to be said of a removal under way: `RemovalBlocked` ahead of all that holds it, or `RemovalForced`."""
+def judge(snapshot: Snapshot, revision: str, survivor: Revision) -> Verdict:
+    """What is to be said of a removal under way. The guard is asked at every step, whoever forced or confirmed it."""
     force = forced(snapshot, revision)
     if force:
-        return (Finding("RemovalForced", f"removal of {revision} was forced by {force.by}", revision),)
+        said = Finding("RemovalForced", f"removal of {revision} was forced by {force.by}", revision)
+        return Verdict(findings=(said,))
     blocking = guard(snapshot, revision, survivor)
-    if not blocking:
-        return ()
-    message = f"{revision} stays until nothing depends on it: {blocking[0].message}"
-    fix = f"free it, or add {revision} back to spec.revisions to cancel"
-    return (Finding("RemovalBlocked", message, revision, fix), *blocking)
+    if blocking:
+        message = f"{revision} stays until nothing depends on it: {blocking[0].message}"
+        fix = f"free it, or add {revision} back to spec.revisions to cancel"
+        said = Finding("RemovalBlocked", message, revision, fix)
+        waits = tuple(Wait(finding.subject or revision, finding.message) for finding in blocking)
+        return Verdict("RemovalBlocked", (said, *blocking), waits)
+    return unless_confirmed(snapshot, revision)
+
+
+def unless_confirmed(snapshot: Snapshot, revision: str) -> Verdict:
+    """Of a removal whose guard holds: it soaks, unless a person has decided it."""
+    if confirmed(snapshot, revision):
+        return Verdict()
+    removal = soaking(snapshot, revision)
+    if not soaks(snapshot, removal):
+        return Verdict(removal=removal)
+    return Verdict(SOAKING, (soaking_finding(removal),), (soaking_wait(removal),), removal)
 
 
 def removal_stages(desired: Desired, snapshot: Snapshot, revision: str) -> Iterator[Stage]:

@@ -12,6 +12,7 @@ from pilotage.decide.install import control_plane
 from pilotage.domain.actions import Plan, Wait
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Severity
+from pilotage.domain.mesh import Removal
 from pilotage.domain.objects import Obj
 from pilotage.domain.state import Desired, Revision, Snapshot
 
@@ -67,7 +68,16 @@ def refused_status(refused: Refused, generation: int, now: datetime, previous: O
 
 def _judged(plan: Plan, moment: _Moment) -> Obj:
     conditions = [_dated(condition, moment) for condition in _conditions(plan, moment)]
-    return {"phase": plan.phase, "observedGeneration": moment.generation, "conditions": conditions}
+    judged = {"phase": plan.phase, "observedGeneration": moment.generation, "conditions": conditions}
+    return judged | _removal(plan.removal, moment.previous)
+
+
+def _removal(removal: Removal | None, previous: Obj) -> Obj:
+    """None takes away what a merge would keep: a soak that was interrupted starts anew."""
+    if removal is None:
+        return {"removal": None} if "removal" in previous else {}
+    since, until = (each.strftime(_STAMP) for each in (removal.since, removal.until))
+    return {"removal": {"revision": removal.revision, "since": since, "until": until}}
 
 
 def _only_mends(plan: Plan, moment: _Moment) -> bool:
@@ -103,8 +113,9 @@ def _conditions(plan: Plan, moment: _Moment) -> Iterator[_Condition]:
     moving = not ready and not stalled
     yield _Condition("Ready", ready, plan.phase, waiting or ("all is as asked" if ready else plan.phase))
     yield _Condition("Reconciling", moving, plan.phase, waiting if moving else "")
-    blocked = plan.phase == "RemovalBlocked"
-    yield _Condition("RemovalBlocked", blocked, "InUse" if blocked else "NotBlocked", waiting if blocked else "")
+    blocked, soaks = (plan.phase == phase for phase in ("RemovalBlocked", "RemovalSoaking"))
+    why = "InUse" if blocked else "Soaking" if soaks else "NotBlocked"
+    yield _Condition("RemovalBlocked", blocked, why, waiting if blocked or soaks else "")
     yield _Condition("Stalled", bool(stalled), stalled or "NotStalled", waiting if stalled else "")
 
 
@@ -116,6 +127,10 @@ def _stalled(plan: Plan, moment: _Moment) -> str:
     stalled, moving = moment.before("Stalled"), moment.before("Reconciling")
     if stalled.get("reason") == _TOO_LONG and moment.same_generation:
         return _TOO_LONG
-    since = moving.get("lastTransitionTime") if moving.get("status") == "True" else None
-    late = since is not None and moment.now - datetime.fromisoformat(since) > _DEADLINE
+    if moving.get("status") != "True":
+        return ""
+    since = datetime.fromisoformat(moving["lastTransitionTime"])
+    if plan.removal:
+        since = max(since, plan.removal.until)  # a soak may be as long as it likes
+    late = moment.now - since > _DEADLINE
     return _TOO_LONG if late else ""

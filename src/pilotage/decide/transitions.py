@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from pilotage.domain.events import Event
+from pilotage.domain.names import EVERY_REVISION
 from pilotage.domain.objects import Obj
 
 _BAD = ("Stalled", "RemovalBlocked", "Blocked")
+_GOING = ("Removing", "Disabling")
 
 
 def transitions(previous: Obj, status: Obj) -> tuple[Event, ...]:
@@ -14,7 +16,7 @@ def transitions(previous: Obj, status: Obj) -> tuple[Event, ...]:
     The reason of a condition is its type, with `Not` before it when it stopped to hold. A phase and a condition of
     one name are one Event.
     """
-    events = (*_phase(previous, status), *_conditions(previous, status))
+    events = (*_phase(previous, status), *_conditions(previous, status), *_removal(previous, status))
     return tuple({event.reason: event for event in reversed(events)}.values())[::-1]
 
 
@@ -22,6 +24,18 @@ def _phase(previous: Obj, status: Obj) -> Iterator[Event]:
     if status["phase"] != previous.get("phase"):
         ready = next(each for each in status["conditions"] if each["type"] == "Ready")
         yield Event(status["phase"], ready["message"], warning=status["phase"] in _BAD)
+
+
+def _removal(previous: Obj, status: Obj) -> Iterator[Event]:
+    """A soak that ended otherwise than by what its own phase says."""
+    before, phases = previous.get("removal"), (previous.get("phase"), status["phase"])
+    if not before or status.get("removal"):
+        return
+    what = "every control plane" if before["revision"] == EVERY_REVISION else before["revision"]
+    if phases[0] == "RemovalSoaking" and phases[1] not in ("RemovalBlocked", "Blocked", *_GOING):
+        yield Event("RemovalCancelled", f"{what} stays: asked for again")
+    elif phases[0] in _GOING and phases[1] not in ("RemovalBlocked", "Blocked", "RemovalSoaking"):
+        yield Event("Removed", f"{what} is gone")
 
 
 def _conditions(previous: Obj, status: Obj) -> Iterator[Event]:

@@ -1,8 +1,11 @@
 """The closed set of writes. An action is data, may be repeated, and is done when the cluster shows it."""
 
+from datetime import datetime
+
 import msgspec
 
 from pilotage.domain.findings import Finding
+from pilotage.domain.mesh import Removal
 from pilotage.domain.names import MANAGER
 from pilotage.domain.objects import Obj, ObjectRef, ref_of
 
@@ -38,21 +41,35 @@ Action = Apply | Patch | Delete
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """What the plan looks for before it goes on: the object and the cause, in the user's words."""
+    """What the plan looks for before it goes on: the object and the cause, in the user's words.
+
+    `until`: when it ends by itself; None where something must be seen to change.
+    """
 
     subject: str
     cause: str
+    until: datetime | None = None
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """`now`: safe at this moment. `later`: the rest of the way, for people. `waits`: what must be seen first."""
+    """`now`: safe at this moment. `later`: the rest of the way, for people. `waits`: what must be seen first.
+
+    `removal`: one that soaks, or has, to be kept in the status.
+    """
 
     phase: str
     now: tuple[Action, ...] = ()
     later: tuple[str, ...] = ()
     waits: tuple[Wait, ...] = ()
     findings: tuple[Finding, ...] = ()
+    removal: Removal | None = None
 
     @property
     def settled(self) -> bool:
         return not (self.now or self.later or self.waits)
+
+    @property
+    def due(self) -> datetime | None:
+        """When the first of its waits ends by itself; None where something must be seen to change."""
+        ends = [wait.until for wait in self.waits if wait.until]
+        return min(ends) if ends and len(ends) == len(self.waits) else None

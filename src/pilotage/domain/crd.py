@@ -9,7 +9,7 @@ from pilotage.domain.mesh import ServiceMeshSpec
 from pilotage.domain.names import APPLIED, CRD_VERSION, GROUP, MESH_KIND, MESH_NAME, VERSION
 from pilotage.domain.objects import Obj
 
-_SCHEMA: Final = "0.1.0"  # raise it with every change of the schema: an older Pilotage leaves a newer one alone
+_SCHEMA: Final = "0.2.0"  # raise it with every change of the schema: an older Pilotage leaves a newer one alone
 _RULES = (
     (
         "self.revisions.exists(r, oldSelf.revisions.exists(o, o.name == r.name))",
@@ -29,6 +29,16 @@ _STATUS: Obj = {
         "observedGeneration": {"type": "integer", "format": "int64"},
         "stable": {"type": "string"},
         "canary": {"type": "string"},
+        "removal": {
+            "type": "object",
+            "description": "A removal that waits: nothing has been seen to use the revision since `since`.",
+            "required": ["revision", "since", "until"],
+            "properties": {
+                "revision": {"type": "string"},
+                "since": {"type": "string", "format": "date-time"},
+                "until": {"type": "string", "format": "date-time"},
+            },
+        },
         "revisions": {
             "type": "array",
             "x-kubernetes-list-type": "map",

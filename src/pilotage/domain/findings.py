@@ -124,6 +124,7 @@ _ROWS = (
     Rule("RevisionInUse", _E, _REMOVE, "product: in use", "Something still depends on the revision"),
     Rule("ProxyLeaving", _W, _NONE, "product: in use", "A pod that is being deleted is still connected"),
     Rule("RemovalBlocked", _W, _NONE, "design: guards live in the plan", "A removal waits until nothing depends on it"),
+    Rule("RemovalSoaking", _I, _NONE, "an edit is not a decision", "A removal that nobody confirmed waits"),
     Rule("RemovalForced", _W, _NONE, "design: force is recorded", "A removal was forced past its guard"),
     Rule("ProxiesExist", _E, frozenset({Verb.DISABLE}), "never strand a proxy", "Proxies still run"),
     Rule("HealthUnknown", _W, _NONE, "unknown is not healthy", "An istiod could not be asked"),

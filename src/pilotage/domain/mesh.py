@@ -1,14 +1,19 @@
 """The ServiceMesh resource as Python types. The CRD is generated from them, so they cannot differ from it."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from pilotage.domain.objects import Obj
+
 Name = Annotated[str, Meta(pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
 Prefix = Annotated[str, Meta(pattern="^([a-z]+-)?$", description="asm- gives asm-1-31.")]
 Text = Annotated[str, Meta(min_length=1, max_length=512)]
+Duration = Annotated[str, Meta(pattern="^([0-9]{1,5}[smh])+$", max_length=20)]
+Moment = Annotated[datetime, Meta(tz=True)]
 Semver = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+(-\d+)?$", max_length=40)]
 
 
@@ -67,6 +72,15 @@ class UpgradePolicy(_Spec, frozen=True):
     ] = 1
 
 
+class RemovalPolicy(_Spec, frozen=True):
+    """How a removal goes that nobody confirmed with a verb: one by an edit of the resource, from Git or by hand."""
+
+    soak: Annotated[
+        Duration,
+        Meta(description="How long nothing may use a revision before it goes. 0s removes it at once: dangerous."),
+    ] = "1h"
+
+
 class ServiceMeshSpec(_Spec, frozen=True):
     revisions: Annotated[
         list[Revision],
@@ -80,13 +94,24 @@ class ServiceMeshSpec(_Spec, frozen=True):
     artifacts: Artifacts = Artifacts()
     values: Annotated[dict[str, Any], Meta(description="Helm values of istiod for every revision.")] = {}
     upgrade_policy: UpgradePolicy = UpgradePolicy()
+    removal: RemovalPolicy = RemovalPolicy()
+
+
+class Removal(msgspec.Struct, frozen=True):
+    """A removal that soaks, as kept in the status: seen unused since `since`, to go at `until` if that lasts."""
+
+    revision: str  # or EVERY_REVISION
+    since: Moment
+    until: Moment
 
 
 class ServiceMesh(msgspec.Struct, frozen=True):
-    """The resource as read: spec parsed, and what decisions need of its metadata."""
+    """The resource as read: spec parsed, and what decisions need of its metadata and status."""
 
     spec: ServiceMeshSpec
     annotations: dict[str, str] = {}
     uid: str = ""
     generation: int = 0
     resource_version: str = ""
+    managed_fields: tuple[Obj, ...] = ()
+    removal: Removal | None = None

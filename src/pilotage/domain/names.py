@@ -32,6 +32,8 @@ APPLIED: Final = f"{GROUP}/applied"  # digest of what was last applied
 RESTARTED_FOR: Final = f"{GROUP}/restarted-for"
 SAVED_SELECTORS: Final = f"{GROUP}/saved-selectors"  # JSON: what a deactivated injector selected, by webhook
 FORCE_REMOVAL: Final = f"{GROUP}/force-removal"
+CONFIRMED_REMOVAL: Final = f"{GROUP}/confirmed-removal"  # a person decided it with a verb: no soak
+EVERY_REVISION: Final = "*"  # what `disable` removes; no revision can be named so
 WITHOUT_MESH_CONFIG: Final = f"{GROUP}/without-mesh-config"
 LEASE: Final = "pilotage"
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from pilotage.domain.errors import Refused, Retry
-from pilotage.domain.mesh import Mode, Revision, ServiceMesh, ServiceMeshSpec
+from pilotage.domain.mesh import Mode, Removal, Revision, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.names import API_VERSION, APPLIED, CRD_VERSION, CREATE_MANAGER, MANAGER, MESH_KIND, MESH_NAME
 from pilotage.domain.objects import Obj, ObjectRef, annotations_of
 from pilotage.domain.version import Version
@@ -36,7 +36,17 @@ def parse_mesh(obj: Obj) -> ServiceMesh:
         uid=meta.get("uid", ""),
         generation=meta.get("generation", 0),
         resource_version=meta.get("resourceVersion", ""),
+        managed_fields=tuple(meta.get("managedFields", ())),
+        removal=_removal(obj),
     )
+
+
+def _removal(obj: Obj) -> Removal | None:
+    """Of the status. One that cannot be read counts for nothing: its soak starts anew."""
+    try:
+        return msgspec.convert(obj.get("status", {}).get("removal"), Removal | None)
+    except msgspec.ValidationError:
+        return None
 
 
 def create_mesh(kube: Kube, spec: ServiceMeshSpec, *, dry_run: bool = False) -> None:

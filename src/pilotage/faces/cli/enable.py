@@ -6,11 +6,13 @@ import click
 import msgspec
 
 from pilotage.decide.catalog import version_of
+from pilotage.decide.force import Mark, confirm_annotation, no_mark
 from pilotage.decide.usage import proxies_exist
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import Artifacts, Mode, Names, ProfileName, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.mesh import Revision as Entry
+from pilotage.domain.names import EVERY_REVISION
 from pilotage.domain.profile import PROFILES, Profile, profile_of
 from pilotage.domain.state import Revision
 from pilotage.edge.mesh import create_mesh, read_mesh, with_revisions
@@ -94,7 +96,8 @@ def disable(session: Session, **flags: Any) -> None:
         return report(flags["output"], words)
     confirm(f"This removes {', '.join(names)}. It keeps {_KEPT}.\nAre you sure you want to proceed?", flags["yes"])
     spec = with_revisions(mesh.spec, mesh.spec.revisions, Mode.DISABLED)
-    edit(session, mesh, spec, {}, dry_run=False)
+    mark = Mark(EVERY_REVISION, session.kube.whoami(), session.now)
+    edit(session, mesh, spec, confirm_annotation(mark), dry_run=False)
     if not flags["wait"]:
         return report(flags["output"], f"{', '.join(names)} will be removed.", then="pilotage status")
     follow(session, mesh, Following("disable", flags["output"], flags["timeout"], flags["local"]), settled("Disabled"))
@@ -173,6 +176,6 @@ def _resume(mesh: ServiceMesh, wish: Wish) -> ServiceMesh:
 
 def _write(session: Session, there: ServiceMesh | None, spec: ServiceMeshSpec, dry_run: bool) -> None:
     if there is not None:
-        edit(session, there, spec, {}, dry_run=dry_run)
+        edit(session, there, spec, no_mark(), dry_run=dry_run)
         return
     until_ready(lambda: create_mesh(session.kube, spec, dry_run=dry_run), _SERVED)

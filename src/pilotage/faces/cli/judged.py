@@ -7,11 +7,12 @@ import msgspec
 
 from pilotage.decide.health import check
 from pilotage.decide.inventory import parts_present
-from pilotage.decide.removal import removal_findings
+from pilotage.decide.removal import judge, unless_confirmed
+from pilotage.decide.usage import proxies_exist
 from pilotage.domain.errors import Denied
 from pilotage.domain.findings import Finding
 from pilotage.domain.mesh import Mode
-from pilotage.domain.names import LEASE
+from pilotage.domain.names import EVERY_REVISION, LEASE
 from pilotage.domain.objects import ObjectRef
 from pilotage.domain.state import Snapshot
 from pilotage.edge.lease import operator_runs
@@ -38,13 +39,18 @@ def _operator(session: Session) -> bool:
 
 
 def _leaving(session: Session, snapshot: Snapshot) -> Iterator[Finding]:
-    """Of revisions that are no longer asked for and still there: what holds them, or who forced them."""
+    """Of revisions that are no longer asked for and still there: what holds them, until when, or who forced them."""
     mesh = snapshot.mesh
-    if mesh is None or mesh.spec.mode is Mode.DISABLED or "live" in snapshot.unknown:
+    if mesh is None or "live" in snapshot.unknown:
+        return
+    there = set(parts_present(snapshot.live))
+    if mesh.spec.mode is Mode.DISABLED:
+        if there and not any(proxies_exist(snapshot, tuple(there))):
+            yield from unless_confirmed(snapshot, EVERY_REVISION).findings
         return
     wanted = revisions_of(mesh, session.catalog)
-    for name in set(parts_present(snapshot.live)) - {revision.name for revision in wanted}:
-        yield from removal_findings(snapshot, name, wanted[0])
+    for name in there - {revision.name for revision in wanted}:
+        yield from judge(snapshot, name, wanted[0]).findings
 
 
 def _no_operator(snapshot: Snapshot) -> Iterator[Finding]:

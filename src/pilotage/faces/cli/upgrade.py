@@ -5,14 +5,13 @@ from typing import Any
 import click
 
 from pilotage.decide.catalog import version_of
-from pilotage.decide.force import force_annotation
+from pilotage.decide.force import Mark, confirm_annotation, force_annotation, no_mark
 from pilotage.decide.removal import guard, leftover
 from pilotage.decide.usage import idle_tags
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import Revision as Entry
 from pilotage.domain.mesh import ServiceMesh
-from pilotage.domain.names import FORCE_REMOVAL
 from pilotage.domain.state import Revision, Snapshot
 from pilotage.edge.apply import apply
 from pilotage.edge.mesh import with_revisions
@@ -83,8 +82,7 @@ def _ask(canary: Canary, mesh: ServiceMesh, config: str | None, dry_run: bool) -
     refuse_if_blocked(findings, Verb.START, f"{canary.target.name} cannot be started")
     for action in mesh_config_actions(canary, mesh, config):
         apply(canary.session.kube, action, dry_run=dry_run)
-    # A force was meant for the removal it was asked for, not for a later one of the same name.
-    edit(canary.session, mesh, canary.mesh.spec, {FORCE_REMOVAL: None}, dry_run=dry_run)
+    edit(canary.session, mesh, canary.mesh.spec, no_mark(), dry_run=dry_run)
     return findings
 
 
@@ -137,7 +135,8 @@ def _decide(session: Session, verb: Verb, flags: dict[str, Any]) -> None:
         click.echo("\n".join(revision_lines(status_of(snapshot, (), ""))), err=True)
     say((*findings, *(finding for finding in seen if keep.name in finding.subject)), flags["output"])
     confirm(_QUESTION.format(remove=remove, keep=keep.name, tags=tags), flags["yes"])
-    _write_intent(session, mesh, keep, remove if flags["force"] else "")
+    mark = Mark(remove, session.kube.whoami(), session.now)
+    _write_intent(session, mesh, keep, force_annotation(mark) if flags["force"] else confirm_annotation(mark))
     if not flags["wait"]:
         return report(flags["output"], f"{remove} will be removed.", then="pilotage status", findings=findings)
     follow(session, mesh, Following(str(verb), flags["output"], flags["timeout"], flags["local"]), settled("Settled"))
@@ -146,13 +145,10 @@ def _decide(session: Session, verb: Verb, flags: dict[str, Any]) -> None:
     return report(flags["output"], words, then="pilotage status", findings=told)
 
 
-def _write_intent(session: Session, mesh: ServiceMesh, keep: Revision, force: str) -> None:
-    """One entry is left; a force is recorded with who asked for it, and expires."""
-    annotations: dict[str, str | None] = {FORCE_REMOVAL: None}
-    if force:
-        annotations = {**force_annotation(force, session.kube.whoami(), session.now)}
+def _write_intent(session: Session, mesh: ServiceMesh, keep: Revision, mark: dict[str, str | None]) -> None:
+    """One entry is left; who decided it is recorded in the same write, so that the loop never sees one alone."""
     entries = [entry for entry in mesh.spec.revisions if entry.name == keep.name]
-    edit(session, mesh, with_revisions(mesh.spec, entries), annotations, dry_run=False)
+    edit(session, mesh, with_revisions(mesh.spec, entries), mark, dry_run=False)
 
 
 def _sides(session: Session, mesh: ServiceMesh, verb: Verb, snapshot: Snapshot) -> tuple[Revision, str]:
