@@ -10,6 +10,7 @@ import yaml
 
 from pilotage.domain.crd import service_mesh_crd
 from pilotage.domain.findings import RULES, Rule, Verb
+from tools.rbac import files as rbac
 
 ROOT = Path(__file__).resolve().parents[1]
 FINDINGS = ROOT / "docs" / "findings"
@@ -42,6 +43,7 @@ def generated() -> Iterator[tuple[Path, str]]:
     for rule in RULES.values():
         page = FINDINGS / f"{rule.code}.md"
         yield page, head(rule) + _body(page)
+    yield from rbac.generated()
     rows = (f"| [{r.code}]({r.code}.md) | {r.severity} | {blocked(r)} | {r.title} |\n" for r in RULES.values())
     yield FINDINGS / "README.md", _INDEX + "".join(rows)
 

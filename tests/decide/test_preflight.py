@@ -15,6 +15,7 @@ from pilotage.domain.mesh import Mode, Owner, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.mesh import Revision as Entry
 from pilotage.domain.names import AKS_ADDON_LABEL, MESH_KEY, OWNER_LABEL, WITHOUT_MESH_CONFIG
 from pilotage.domain.objects import Obj, ref_of
+from pilotage.domain.roles import Right
 from pilotage.domain.state import Revision, Snapshot
 from pilotage.domain.version import Version
 from pilotage.edge.catalog import packaged_catalog
@@ -90,7 +91,7 @@ def test_all_findings_come_at_once() -> None:
         kubernetes=Version(1, 31),
         configs={"istio-shared-configmap-asm-1-30": "a: 1"},
         nodes=(),
-        denied=("create deployments in istio-system",),
+        denied=(Right("create", "apps", "deployments", "istio-system"),),
     )
     codes = {finding.code for finding in preflight(broken, START)}
     assert codes >= {
@@ -126,7 +127,7 @@ _TABLE = [
     ("mesh_not_enabled", mesh(mesh=None), ENABLE, []),
     ("unread_facts", mesh(unknown={"nodes": "forbidden"}), START, ["PermissionMissing"]),
     ("unread_facts", mesh(unknown={"roots": "not looked at"}), START, []),
-    ("permission_missing", mesh(denied=("create deployments",)), START, ["PermissionMissing"]),
+    ("permission_missing", mesh(denied=(Right("create", "apps", "deployments"),)), START, ["PermissionMissing"]),
     ("permission_missing", mesh(), START, []),
     ("target_against_rules", mesh(), START, []),
     ("target_against_rules", mesh(), Request(Revision("asm-1-40", Version(1, 40))), ["UnknownRevision"]),
@@ -291,3 +292,15 @@ def test_an_external_control_plane_beside_a_managed_one_is_no_obstacle() -> None
 
 def test_the_day_is_the_snapshots() -> None:
     assert mesh().today == date(2026, 11, 22)
+
+
+def test_missing_rights_are_named_together_with_the_role_that_has_them() -> None:
+    denied = (Right("create", "apps", "deployments", "m"), Right("delete", "apps", "deployments", "m"))
+    (found,) = rules.permission_missing(mesh(denied=denied), START)
+    assert found.message == "you may not create, delete deployments.apps in namespace m"
+    assert found.fix == "have ClusterRole pilotage bound to you"
+
+
+def test_a_right_that_no_role_has_is_said_to_be_in_none() -> None:
+    (found,) = rules.permission_missing(mesh(denied=(Right("escalate", "", "things"),)), START)
+    assert "no role has it" in found.fix

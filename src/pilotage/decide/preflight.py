@@ -16,7 +16,10 @@ from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import Mode
 from pilotage.domain.names import WITHOUT_MESH_CONFIG
 from pilotage.domain.objects import Obj
+from pilotage.domain.roles import Right, role_with
 from pilotage.domain.state import Revision, Snapshot
+
+_SHOWN = 5  # rights in one message
 
 # Facts without which a rule below is silent -> what is then not known.
 _NEEDED = {
@@ -66,9 +69,22 @@ def unread_facts(snapshot: Snapshot, _: Request) -> Findings:
 
 
 def permission_missing(snapshot: Snapshot, _: Request) -> Findings:
-    """Writes that the caller may not do."""
-    for permission in snapshot.denied:
-        yield Finding("PermissionMissing", f"you may not {permission}", permission, "have that right granted to you")
+    """Writes that the caller may not do: one finding per role that would allow them."""
+    by_role: dict[str, list[Right]] = {}
+    for right in snapshot.denied:
+        by_role.setdefault(role_with(right), []).append(right)
+    for role, rights in by_role.items():
+        fix = f"have ClusterRole {role} bound to you" if role else "have that granted to you; no role has it"
+        yield Finding("PermissionMissing", f"you may not {_named(rights)}", str(rights[0]), fix)
+
+
+def _named(rights: list[Right]) -> str:
+    """`create, delete pods in namespace shop; …`: the verbs of one place together."""
+    verbs: dict[Right, list[str]] = {}
+    for right in rights:
+        verbs.setdefault(right._replace(verb=""), []).append(right.verb)
+    words = [str(place._replace(verb=", ".join(held))) for place, held in verbs.items()]
+    return "; ".join(words[:_SHOWN]) + (f"; and {len(words) - _SHOWN} kinds more" if words[_SHOWN:] else "")
 
 
 def target_against_rules(snapshot: Snapshot, request: Request) -> Findings:

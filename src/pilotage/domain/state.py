@@ -13,6 +13,7 @@ from pilotage.domain.istio import ControlPlane, IstiodReport, IstioResource, Rev
 from pilotage.domain.mesh import ServiceMesh
 from pilotage.domain.objects import Obj, ObjectRef
 from pilotage.domain.profile import Profile
+from pilotage.domain.roles import Right
 from pilotage.domain.version import Version
 
 
@@ -71,7 +72,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     istiods: tuple[IstiodReport, ...] = ()  # one per running istiod pod
     live: dict[ObjectRef, Obj] = {}  # our inventory, and what stands where our objects would be
     leases: tuple[str, ...] = ()  # names in the mesh namespace
-    denied: tuple[str, ...] = ()  # permissions that the caller lacks, as text
+    denied: tuple[Right, ...] = ()  # that the caller lacks
     operator: bool = False  # an operator holds the Lease
     unknown: dict[str, str] = {}  # fields of this Snapshot that were not read -> why: never read them as empty
 

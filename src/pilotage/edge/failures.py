@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from pilotage.domain.errors import Denied, MeshError, Refused, Retry, Unreachable
+from pilotage.domain.roles import Right, role_with
 from pilotage.edge.connections import ConnectTimeout, NotConnected, ProxyFailed
 
 _FORBIDDEN = re.compile(
@@ -112,9 +113,11 @@ def _forbidden(answer: Answer) -> MeshError:
     kind = ".".join(part for part in (found["resource"], found["group"]) if part)
     place = f" in namespace {found['namespace']}" if found["namespace"] else " in the whole cluster"
     option = f" -n {found['namespace']}" if found["namespace"] else " --all-namespaces"
+    role = role_with(Right(found["verb"], found["group"], found["resource"]))
+    wanted = f"have ClusterRole {role} bound to you" if role else "ask for that permission"
     return Denied(
         f"{found['user']} may not {found['verb']} {kind}{place}",
-        fix=f"ask for that permission; `kubectl auth can-i {found['verb']} {kind}{option}` tells when it is there",
+        fix=f"{wanted}; `kubectl auth can-i {found['verb']} {kind}{option}` tells when it is there",
     )
 
 

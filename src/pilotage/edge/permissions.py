@@ -1,31 +1,22 @@
 """Which permissions the caller lacks, asked of the API server before a verb begins. Called by faces."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple
+from itertools import product
+from typing import Final
 
 from pilotage.domain.objects import Obj
+from pilotage.domain.roles import Right
 from pilotage.edge.kube import Kube
 from pilotage.edge.paths import built_in
 
 _REQUESTS: Final = 8
+_GRANTS: Final = ("Role", "ClusterRole")
+_KEPT: Final = ("CustomResourceDefinition",)  # with them would go what users made of them: nothing here deletes one
 
 
-class Need(NamedTuple):
-    """One permission. `namespace` "" means in the whole cluster; `resource` may be as in `pods/portforward`."""
-
-    verb: str
-    group: str
-    resource: str
-    namespace: str = ""
-
-    def __str__(self) -> str:
-        kind = ".".join(part for part in (self.resource, self.group) if part)
-        return f"{self.verb} {kind}" + (f" in namespace {self.namespace}" if self.namespace else "")
-
-
-def missing_permissions(kube: Kube, needs: Iterable[Need]) -> tuple[str, ...]:
-    """Those of `needs` that the API server would refuse, as text for `Snapshot.denied`, in the order given.
+def missing_permissions(kube: Kube, needs: Iterable[Right]) -> tuple[Right, ...]:
+    """Those of `needs` that the API server would refuse, in the order given, for `Snapshot.denied`.
 
     Who may do everything is asked once.
     """
@@ -34,16 +25,29 @@ def missing_permissions(kube: Kube, needs: Iterable[Need]) -> tuple[str, ...]:
     asked = tuple(dict.fromkeys(needs))
     with ThreadPoolExecutor(_REQUESTS) as pool:
         allowed = pool.map(lambda need: kube.may(*need), asked)
-        return tuple(str(need) for need, may in zip(asked, allowed, strict=True) if not may)
+        return tuple(need for need, may in zip(asked, allowed, strict=True) if not may)
 
 
-def needs_of(objects: Iterable[Obj]) -> tuple[Need, ...]:
-    """What installing and removing `objects` takes. Kinds that no built-in table knows are left to the API server."""
-    needs: list[Need] = []
+def needs_of(objects: Iterable[Obj]) -> tuple[Right, ...]:
+    """What installing and removing `objects` takes. Kinds that no built-in table knows are left to the API server.
+
+    Who writes a role must hold what it grants: https://kubernetes.io/docs/reference/access-authn-authz/rbac/
+    """
+    needs: list[Right] = []
     for obj in objects:
         resource = built_in(obj["apiVersion"], obj["kind"])
         if resource is not None:
             group = obj["apiVersion"].rpartition("/")[0]
             namespace = obj["metadata"].get("namespace", "") if resource.namespaced else ""
-            needs.extend(Need(verb, group, resource.plural, namespace) for verb in ("create", "patch", "delete"))
+            verbs = ("create", "patch") if obj["kind"] in _KEPT else ("create", "patch", "delete")
+            needs.extend(Right(verb, group, resource.plural, namespace) for verb in verbs)
+            needs.extend(_granted(obj, namespace) if obj["kind"] in _GRANTS else ())
     return tuple(dict.fromkeys(needs))
+
+
+def _granted(role: Obj, namespace: str) -> Iterator[Right]:
+    """Each right in a role. Rules about URLs and about single objects are left to the API server."""
+    for rule in role.get("rules") or ():
+        if not rule.get("resourceNames") and "resources" in rule:
+            for group, resource, verb in product(rule["apiGroups"], rule["resources"], rule["verbs"]):
+                yield Right(verb, group, resource, namespace)

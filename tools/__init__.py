@@ -1,0 +1,1 @@
+"""What writes and checks the generated files of this repository; no part of the product."""

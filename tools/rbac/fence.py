@@ -1,0 +1,67 @@
+"""The admission policy around the roles: pods as dry runs only, and RBAC objects of Pilotage's own only. For `files`.
+
+RBAC cannot say either. Where the policy is not there the roles work as well, and hold more than they use.
+"""
+
+from typing import Any, Final
+
+from pilotage.domain.names import OWNER_LABEL
+
+GROUP: Final = "pilotage"  # of people who hold a role: whoever binds roles to other groups names them in the policy
+_OURS: Final = "({0} == null || (has({0}.metadata.labels) && '" + OWNER_LABEL + "' in {0}.metadata.labels))"
+_VALIDATIONS: Final[list[dict[str, Any]]] = [
+    {
+        "expression": "request.resource.resource != 'pods' || (has(request.dryRun) && request.dryRun)",
+        "message": "Pilotage creates pods as dry runs only, to see what injection makes of them",
+        "reason": "Forbidden",
+    },
+    {
+        "expression": "request.resource.resource == 'pods' || "
+        + " && ".join(_OURS.format(side) for side in ("object", "oldObject")),
+        "message": f"Pilotage writes no roles and bindings but its own, labelled {OWNER_LABEL}",
+        "reason": "Forbidden",
+    },
+]
+
+
+def fence(name: str, who: str) -> list[dict[str, Any]]:
+    """Policy and binding. `who`: a CEL expression that is true for those whom it is about."""
+    meta = {"name": name}
+    version = "admissionregistration.k8s.io/v1"
+    return [
+        {
+            "apiVersion": version,
+            "kind": "ValidatingAdmissionPolicy",
+            "metadata": meta,
+            "spec": {
+                "failurePolicy": "Fail",
+                "matchConstraints": {"resourceRules": [_rule("", "v1", ["pods"], ["CREATE"]), _RBAC]},
+                "matchConditions": [{"name": "done-by-pilotage", "expression": who}],
+                "validations": _VALIDATIONS,
+            },
+        },
+        {
+            "apiVersion": version,
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": meta,
+            "spec": {"policyName": name, "validationActions": ["Deny"]},
+        },
+    ]
+
+
+def in_group(*groups: str) -> str:
+    """True for members of any of the groups."""
+    listed = ", ".join(f"'{group}'" for group in groups)
+    return f"has(request.userInfo.groups) && request.userInfo.groups.exists(group, group in [{listed}])"
+
+
+def _rule(group: str, version: str, resources: list[str], operations: list[str]) -> dict[str, Any]:
+    return {"apiGroups": [group], "apiVersions": [version], "operations": operations, "resources": resources}
+
+
+_RBAC: Final = _rule(
+    "rbac.authorization.k8s.io",
+    "*",
+    ["roles", "rolebindings", "clusterroles", "clusterrolebindings"],
+    ["CREATE", "UPDATE", "DELETE"],
+)
