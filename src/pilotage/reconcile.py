@@ -189,7 +189,9 @@ def pause_after(reconciler: Reconciler, made: Plan, rest: float) -> float:
     """Seconds until the next look: none after a write, more and more where the same write comes again and again."""
     if reconciler.repeats > 1:
         return min(_PAUSE * 2.0**reconciler.repeats, _CONTESTED)
-    return 0.0 if made.now and not reconciler.follow else rest
+    if made.now and not reconciler.follow:
+        return 0.0
+    return min(rest, max(0.0, (made.due - reconciler.clock()).total_seconds())) if made.due else rest
 
 
 def _stuck(reconciler: Reconciler, made: Plan) -> str:

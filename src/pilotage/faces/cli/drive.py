@@ -54,12 +54,12 @@ def edit(
 ) -> None:
     """Writes the intent. Raises Refused with the patch where Git, or another that would put it back, owns the list."""
     resource = session.kube.get(MESH)
+    fresh = parse_mesh(resource) if resource else mesh
     owner = owner_of(resource, ("spec", "revisions")) if resource else None
-    if owner:
+    if owner and fresh.spec != spec:  # to confirm what was asked for there already is no change of it
         patch = json.dumps({"spec": {"revisions": to_builtins(spec.revisions), "mode": spec.mode}})
         fix = f"have this patch applied there: {patch}"
         refuse(Finding("FieldOwned", f"spec.revisions of ServiceMesh {MESH.name} is kept by {owner}", MESH.name, fix))
-    fresh = parse_mesh(resource) if resource else mesh
     # Only its status moved since it was read: what the edit was decided on still holds.
     current = fresh if fresh.generation == mesh.generation and fresh.uid == mesh.uid else mesh
     edit_mesh(session.kube, current, spec, annotations, dry_run=dry_run)

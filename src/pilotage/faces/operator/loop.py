@@ -53,7 +53,7 @@ def _step(loop: Reconciler) -> float:
         log("cannot reconcile", error=type(error).__name__, message=str(error))
         return _FAILED
     _say_looked(made)
-    return pause_after(loop, made, _MOVING if made.waits else _RESTING)
+    return pause_after(loop, made, _MOVING if made.waits and not made.due else _RESTING)
 
 
 def _rest(kube: Kube, generation: int, seconds: float) -> None:
