@@ -59,7 +59,7 @@ def _bound(obj: Obj) -> bool:
 
 
 def _mark(store: "Store", key: Key, obj: Obj, seconds: int, more: Obj) -> None:
-    if "deletionTimestamp" in obj["metadata"]:
+    if seconds >= obj["metadata"].get("deletionGracePeriodSeconds", seconds + 1):
         return
     ends = stamp(store.clock() + timedelta(seconds=seconds))
     meta = obj["metadata"] | {"deletionTimestamp": ends, "deletionGracePeriodSeconds": seconds}

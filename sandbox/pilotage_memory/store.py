@@ -18,6 +18,7 @@ What controllers may rely on:
 """
 
 import threading
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from pilotage_memory import lifecycle, removal
-from pilotage_memory.errors import ApiError, already_exists, not_found, refusal, stale
+from pilotage_memory.errors import ApiError, already_exists, gone, not_found, refusal, stale
 from pilotage_memory.kinds import Key, Kind, Kinds, Obj
 
 __all__ = ["ApiError", "Key", "Obj", "Store"]
@@ -45,7 +46,7 @@ Inside = Callable[[str, str, int, str], tuple[int, bytes] | None]
 
 
 class Entry(NamedTuple):
-    """An object as it stands, never changed in place, and the same as JSON."""
+    """An object as it stands, never changed in place, and the same as JSON: apiVersion first, then kind."""
 
     obj: Obj
     raw: bytes
@@ -64,6 +65,9 @@ class Change(NamedTuple):
     before: Entry | None
 
 
+Changes = list[Change]
+
+
 class Store:
     """See the top of this module."""
 
@@ -74,8 +78,9 @@ class Store:
         self.inside: Inside = lambda *_: None
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)  # notified of every change
-        self.history: deque[Change] = deque(maxlen=_REMEMBERED)
         self.version = 1
+        self._history: Changes = []
+        self._forgotten = 0  # changes up to this version are not told any more
         self._objects: dict[tuple[str, str], dict[Key, Entry]] = {}
         self._names = 0
         self._watchers: list[Watcher] = []
@@ -109,29 +114,33 @@ class Store:
     def create(self, obj: Obj, *, manager: str = "memory", dry_run: bool = False) -> Obj:
         """Raises AlreadyExists, NotFound (its kind or namespace), Forbidden, Invalid, and what `admission` raises."""
         kind = self.kind_of(obj)
-        made = msgspec.json.decode(msgspec.json.encode(obj))
         with self._writing():
-            self._name(made)
-            self._admit_place(kind, made)
-            for admit in self.admission:
-                made = admit("CREATE", made)
-            key = kind.key(made)
-            if self.entry(key) is not None:
-                raise already_exists(kind.plural, kind.group, key.name)
-            made = lifecycle.born(kind, made, self._uid(), lifecycle.By(manager, self.clock()))
-            return self._commit(kind, made, None, dry_run)
+            made = self._new(kind, clone(obj))
+            return self._commit(kind, lifecycle.held(kind, None, made, self._by(manager)), None, dry_run)
 
     def update(self, obj: Obj, *, manager: str = "memory", subresource: str = "", dry_run: bool = False) -> Obj:
         """Replaces the object. Raises Conflict for a resourceVersion that is not the newest, NotFound, Invalid."""
         kind = self.kind_of(obj)
         with self._writing():
-            before = self._must(kind, obj)
-            sent = obj["metadata"].get("resourceVersion")
-            if sent and sent != before.obj["metadata"]["resourceVersion"]:
-                raise stale(kind.plural, kind.group, obj["metadata"]["name"])
-            after = msgspec.json.decode(msgspec.json.encode(obj))
-            after = lifecycle.changed(kind, before.obj, after, lifecycle.By(manager, self.clock(), subresource))
-            return self._commit(kind, after, before, dry_run)
+            before = self._newest(kind, obj)
+            if before is None:
+                raise not_found(kind.plural, kind.group, obj["metadata"]["name"])
+            after = lifecycle.changed(kind, before.obj, clone(obj), subresource)
+            held = lifecycle.held(kind, before.obj, after, self._by(manager, subresource))
+            return self._commit(kind, held, before, dry_run)
+
+    def apply(self, config: Obj, by: lifecycle.By, *, dry_run: bool = False) -> Obj:
+        """Server-side apply. Raises Conflict where another holds a field and `by` does not force, and as `update`."""
+        kind = self.kind_of(config)
+        with self._writing():
+            before = self._newest(kind, config)
+            if before is None and by.subresource:
+                raise not_found(kind.plural, kind.group, config["metadata"]["name"])
+            base = before.obj if before is not None else lifecycle.seed(config)
+            merged, holdings = lifecycle.applied(kind, base, clone(config), by)
+            new = before is None
+            after = self._new(kind, merged) if new else lifecycle.changed(kind, base, merged, by.subresource)
+            return self._commit(kind, lifecycle.settled(kind, (base, after), holdings, by), before, dry_run)
 
     def delete(self, key: Key, *, grace: int | None = None, dry_run: bool = False) -> bool:
         """False if it was not there. `grace` in seconds, None for the object's own."""
@@ -150,16 +159,24 @@ class Store:
             raise refusal("NotFound", f"no matches for kind {obj['kind']!r} in version {obj['apiVersion']!r}")
         return kind
 
-    def forget(self) -> None:
-        """Watches that start from now or earlier are answered 410."""
+    def since(self, version: int) -> Changes:
+        """What changed after `version`. Raises Expired where that is not remembered."""
         with self.lock:
-            self.history.clear()
+            if version < self._forgotten:
+                raise gone(f"too old resource version: {version} ({self._forgotten})")
+            return self._history[bisect_right(self._history, version, key=lambda change: change.version) :]
+
+    def forget(self) -> None:
+        """From now on what is older than now has expired, for watches and for lists in pages."""
+        with self.lock:
+            self._history.clear()
+            self._forgotten = self.version + 1
+            self.version += 1
 
     def put(self, key: Key, obj: Obj, before: Entry | None) -> Obj:
         """Commits what is ready. Under the lock, by this module and `removal`."""
         self.version += 1
-        obj["metadata"]["resourceVersion"] = str(self.version)
-        entry = Entry(obj, msgspec.json.encode(obj))
+        entry = _entry(obj, self.version)
         self._table(key.group, key.plural)[key] = entry
         self._record(Change(self.version, MODIFIED if before else ADDED, key, entry, before))
         if key.plural == "customresourcedefinitions":
@@ -170,11 +187,11 @@ class Store:
         """Ends an object now, and returns it. Under the lock, by `removal`."""
         before = self._table(key.group, key.plural).pop(key)
         self.version += 1
-        last = {**before.obj, "metadata": before.obj["metadata"] | {"resourceVersion": str(self.version)}}
+        last = _entry(before.obj, self.version)
         if key.plural == "customresourcedefinitions":
-            self.kinds.stop(last)
-        self._record(Change(self.version, DELETED, key, Entry(last, msgspec.json.encode(last)), before))
-        return last
+            self.kinds.stop(last.obj)
+        self._record(Change(self.version, DELETED, key, last, before))
+        return last.obj
 
     def everything(self) -> Entries:
         """Under the lock."""
@@ -188,16 +205,35 @@ class Store:
             return _copy(before)
         if dry_run:
             return after
-        stored = self.put(kind.key(after), after, before)
+        key = kind.key(after)
+        stored = self.put(key, after, before)
         if removal.is_over(after):
-            removal.end(self, kind.key(after))
+            removal.end(self, key)
+        elif kind.kind == "CustomResourceDefinition" and "conditions" not in after.get("status", {}):
+            self.update(lifecycle.established(after, self.clock()), manager="kube-apiserver", subresource="status")
         return stored
 
-    def _must(self, kind: Kind, obj: Obj) -> Entry:
+    def _new(self, kind: Kind, obj: Obj) -> Obj:
+        """What a create makes of `obj`, but for managedFields."""
+        self._name(obj)
+        self._admit_place(kind, obj)
+        for admit in self.admission:
+            obj = admit("CREATE", obj)
+        key = kind.key(obj)
+        if self.entry(key) is not None:
+            raise already_exists(kind.plural, kind.group, key.name)
+        return lifecycle.born(kind, obj, self._uid(), self.clock())
+
+    def _newest(self, kind: Kind, obj: Obj) -> Entry | None:
+        """What `obj` would replace. Raises Conflict if it was made from an older one."""
         entry = self.entry(kind.key(obj))
-        if entry is None:
-            raise not_found(kind.plural, kind.group, obj["metadata"]["name"])
+        sent = obj["metadata"].get("resourceVersion")
+        if sent and entry is not None and sent != entry.obj["metadata"]["resourceVersion"]:
+            raise stale(kind.plural, kind.group, obj["metadata"]["name"])
         return entry
+
+    def _by(self, manager: str, subresource: str = "") -> lifecycle.By:
+        return lifecycle.By(manager, self.clock(), subresource)
 
     def _admit_place(self, kind: Kind, obj: Obj) -> None:
         meta = obj["metadata"]
@@ -223,7 +259,10 @@ class Store:
         return f"00000000-0000-4000-8000-{self._names:012x}"
 
     def _record(self, change: Change) -> None:
-        self.history.append(change)
+        self._history.append(change)
+        if len(self._history) > 2 * _REMEMBERED:
+            self._forgotten = self._history[_REMEMBERED - 1].version
+            del self._history[:_REMEMBERED]
         self._untold.append(change)
         self.changed.notify_all()
 
@@ -241,6 +280,19 @@ class Store:
                 self._telling.release()
 
 
+def clone(obj: Obj) -> Obj:
+    copy: Obj = msgspec.json.decode(msgspec.json.encode(obj))
+    return copy
+
+
 def _copy(entry: Entry) -> Obj:
     obj: Obj = msgspec.json.decode(entry.raw)
     return obj
+
+
+def _entry(obj: Obj, version: int) -> Entry:
+    """apiVersion and kind first: `listing` cuts them off without decoding."""
+    meta = obj["metadata"] | {"resourceVersion": str(version)}
+    first = {"apiVersion": obj["apiVersion"], "kind": obj["kind"]}
+    whole = {**first, **obj, "metadata": meta}
+    return Entry(whole, msgspec.json.encode(whole))
