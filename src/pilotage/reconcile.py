@@ -29,7 +29,8 @@ from pilotage.edge.apply import apply_all
 from pilotage.edge.charts import render_base, render_revision, renderer_for
 from pilotage.edge.kube import Kube
 from pilotage.edge.mesh import MESH, parse_mesh
-from pilotage.edge.observe import ALL, INSTALL, READINESS, observe
+from pilotage.edge.observe import GUARD, INSTALL, READINESS, observe
+from pilotage.edge.reads import Source
 from pilotage.edge.status import publish
 
 _PAUSE = 0.1  # seconds between looks while the world moves
@@ -46,10 +47,16 @@ class Looked(NamedTuple):
 
 
 class Reconciler:
-    """One mesh. `before_write` raises once the Lease is lost; with `follow` nothing is written: somebody else acts."""
+    """One mesh. `before_write` raises once the Lease is lost; with `follow` nothing is written: somebody else acts.
 
-    def __init__(self, kube: Kube, catalog: Catalog, clock: Callable[[], datetime]) -> None:
+    `source`: where to look, if not by lists of `kube`.
+    """
+
+    def __init__(
+        self, kube: Kube, catalog: Catalog, clock: Callable[[], datetime], source: Source | None = None
+    ) -> None:
         self.kube, self.catalog, self.clock = kube, catalog, clock
+        self.source: Kube | Source = source or kube
         self.before_write: Callable[[], None] = lambda: None
         self.follow = False
         self.generation = 0  # of the resource as last seen, 0 for none
@@ -57,9 +64,14 @@ class Reconciler:
         self._last: tuple[Action, ...] = ()
         self._waiting: tuple[Looked, float] | None = None  # a look that left only waits, and when the next is due
 
+    @property
+    def contested(self) -> bool:
+        """Somebody undoes what we write: to act on every change would be to fight."""
+        return self.repeats > 1
+
     def step(self, done: Callable[[Action], None] = lambda _: None) -> Plan:
         """Observe, plan, apply, publish: once. Raises what the edge raises; Refused for a mesh that does not parse."""
-        resource = self.kube.get(MESH)
+        resource = self.source.get(MESH)
         self.generation = resource["metadata"]["generation"] if resource else 0
         if resource is None:
             return Plan("NotEnabled")
@@ -94,7 +106,7 @@ class Reconciler:
             return None
         if time.monotonic() > until:
             return None
-        seen = observe(self.kube, before.desired.profile, self.catalog, self.clock(), parts=READINESS)
+        seen = observe(self.source, before.desired.profile, self.catalog, self.clock(), parts=READINESS)
         _refuse_blind(seen, READINESS)
         fresh = {part: getattr(seen, part) for part in READINESS}
         snapshot = structs.replace(before.snapshot, now=seen.now, mesh=mesh, **fresh)
@@ -119,11 +131,11 @@ class Reconciler:
         refs = tuple(ref_of(obj) for objects in desired.objects.values() for obj in objects)
         parts = INSTALL
         while True:
-            seen = observe(self.kube, desired.profile, self.catalog, self.clock(), parts=parts, mesh=mesh, refs=refs)
+            seen = observe(self.source, desired.profile, self.catalog, self.clock(), parts=parts, mesh=mesh, refs=refs)
             _refuse_blind(seen, INSTALL)
-            if parts is ALL or not needs_guard(desired, seen):
+            if parts is GUARD or not needs_guard(desired, seen):
                 return seen
-            parts = ALL
+            parts = GUARD
 
     def _publish(self, resource: Obj, looked: Looked) -> None:
         previous = resource.get("status", {})
@@ -187,7 +199,7 @@ def _render(
 
 def pause_after(reconciler: Reconciler, made: Plan, rest: float) -> float:
     """Seconds until the next look: none after a write, more and more where the same write comes again and again."""
-    if reconciler.repeats > 1:
+    if reconciler.contested:
         return min(_PAUSE * 2.0**reconciler.repeats, _CONTESTED)
     if made.now and not reconciler.follow:
         return 0.0
@@ -195,7 +207,7 @@ def pause_after(reconciler: Reconciler, made: Plan, rest: float) -> float:
 
 
 def _stuck(reconciler: Reconciler, made: Plan) -> str:
-    if reconciler.repeats > 1:
+    if reconciler.contested:
         return f"{made.now[0].ref}: somebody else puts it back after every write"
     waits = [f"{wait.subject}: {wait.cause}" for wait in made.waits]
     written = [f"{made.now[0].ref} to be seen as written"] if made.now else []

@@ -4,17 +4,17 @@ from typing import Final
 
 from pilotage.domain.cluster import Node, Quota
 from pilotage.domain.objects import Obj
-from pilotage.edge.kube import Kube
+from pilotage.edge.reads import Reads
 from pilotage.edge.wire import amount, count, millicores
 
 _HARD: Final = ("NoSchedule", "NoExecute")
 
 
-def nodes(kube: Kube) -> tuple[Node, ...]:
+def nodes(kube: Reads) -> tuple[Node, ...]:
     return tuple(parse_node(obj) for obj in kube.list("v1", "Node"))
 
 
-def quotas(kube: Kube, namespace: str) -> tuple[Quota, ...]:
+def quotas(kube: Reads, namespace: str) -> tuple[Quota, ...]:
     """ResourceQuotas of the mesh namespace."""
     return tuple(parse_quota(obj) for obj in kube.list("v1", "ResourceQuota", namespace))
 

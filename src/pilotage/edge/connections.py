@@ -53,16 +53,16 @@ class Request(NamedTuple):
 
 
 class _Bounded(io.RawIOBase):
-    """What a socket gives until `ends`, on the monotonic clock, however little it gives at a time."""
+    """What a socket gives until `ends` says, on the monotonic clock, however little it gives at a time."""
 
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket, ends: float) -> None:
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, ends: Callable[[], float]) -> None:
         self._raw, self._sock, self._ends = raw, sock, ends
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._ends - time.monotonic()
+        left = self._ends() - time.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
         self._sock.settimeout(left)
@@ -104,7 +104,7 @@ class _Connection(http.client.HTTPConnection):
     def _bounded(self, sock: socket.socket, *rest: Any, **more: Any) -> http.client.HTTPResponse:
         """A response whose head and body are read within the request's time: a timeout per read bounds no trickle."""
         answer = http.client.HTTPResponse(sock, *rest, **more)
-        answer.fp = io.BufferedReader(_Bounded(answer.fp.detach(), sock, self.ends))
+        answer.fp = io.BufferedReader(_Bounded(answer.fp.detach(), sock, lambda: self.ends))
         return answer
 
     @property
@@ -135,6 +135,10 @@ class Response:
             raise http.client.HTTPException(f"not what gzip makes: {error}") from error
         self._pool.keep(self._connection)
         self._read_whole = True
+
+    def extend(self, ends: float) -> None:
+        """More time for the rest of the body, until `ends` on the monotonic clock."""
+        self._connection.ends = ends
 
     def close(self) -> None:
         """Give up what was not read, and the connection with it."""

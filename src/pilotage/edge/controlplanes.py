@@ -8,10 +8,8 @@ from pilotage.domain.istio import ControlPlane
 from pilotage.domain.names import AKS_ADDON_LABEL, DEFAULT_REVISION, HELM_RELEASE, OWNER_LABEL, REV
 from pilotage.domain.objects import Obj, annotations_of, labels_of
 from pilotage.domain.version import Version
-from pilotage.edge.kube import Kube
-from pilotage.edge.pods import decode_pods
+from pilotage.edge.reads import ISTIOD, Reads
 
-ISTIOD: Final = "app=istiod"
 _CONTAINER: Final = "discovery"
 
 # Who puts its objects back, by what it leaves on them: (label or annotation, words). First that is there.
@@ -26,18 +24,13 @@ _OWNERS: Final = (
 )
 
 
-def istiod_pods(kube: Kube) -> tuple[Pod, ...]:
-    """Pods labelled app=istiod, of every namespace."""
-    return tuple(pod for page in kube.list_pages("v1", "Pod", labels=ISTIOD) for pod in decode_pods(page, {}))
-
-
-def istiod_deployments(kube: Kube) -> list[Obj]:
+def istiod_deployments(kube: Reads) -> list[Obj]:
     """Deployments labelled app=istiod, of every namespace."""
     return kube.list("apps/v1", "Deployment", labels=ISTIOD)
 
 
 def control_planes(deployments: Iterable[Obj], pods: Iterable[Pod]) -> tuple[ControlPlane, ...]:
-    """Of `istiod_deployments`; `pods`: those of `istiod_pods`, for why one is not available."""
+    """Of `istiod_deployments`; `pods`: those labelled app=istiod, for why one is not available."""
     everyone = tuple(pods)
     planes = (parse_control_plane(deployment, _own(deployment, everyone)) for deployment in deployments)
     return tuple(sorted(planes, key=lambda plane: (plane.namespace, plane.name)))

@@ -6,7 +6,7 @@ from typing import Final
 
 from pilotage.domain.names import OWNER_LABEL
 from pilotage.domain.objects import Obj, ObjectRef, labels_of, ref_of
-from pilotage.edge.kube import Kube
+from pilotage.edge.reads import Reads
 
 _OURS: Final = f"{OWNER_LABEL}=true"
 _CRD: Final = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
@@ -30,7 +30,7 @@ KINDS: Final = (
 )
 
 
-def inventory(kube: Kube, refs: Iterable[ObjectRef], pool: Executor) -> dict[ObjectRef, Obj]:
+def inventory(kube: Reads, refs: Iterable[ObjectRef], pool: Executor) -> dict[ObjectRef, Obj]:
     """Objects with our label, and those named by `refs` that exist. CRDs are metadata only: whole they are 1.5 MB."""
     wanted = frozenset(refs)
     lists = [pool.submit(kube.list, *kind, labels=_OURS) for kind in KINDS]
@@ -41,6 +41,6 @@ def inventory(kube: Kube, refs: Iterable[ObjectRef], pool: Executor) -> dict[Obj
     return live | {ref: obj for ref, future in found if (obj := future.result()) is not None}
 
 
-def _crds(kube: Kube, wanted: frozenset[ObjectRef]) -> dict[ObjectRef, Obj]:
+def _crds(kube: Reads, wanted: frozenset[ObjectRef]) -> dict[ObjectRef, Obj]:
     listed = {ref_of(obj): obj for obj in kube.list_metadata(*_CRD)}
     return {ref: obj for ref, obj in listed.items() if ref in wanted or OWNER_LABEL in labels_of(obj)}

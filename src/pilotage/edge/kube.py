@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from threading import Event
 from typing import Final, TypeAlias
 
 import msgspec
@@ -15,7 +16,7 @@ from pilotage.edge.kubeconfig import load
 from pilotage.edge.paging import objects, pages
 from pilotage.edge.paths import Resource
 from pilotage.edge.transport import JSON, Call, Transport
-from pilotage.edge.watch import Change, Follower
+from pilotage.edge.watch import Feed, Follower, Watched
 
 __all__ = ["AlreadyThere", "Conflict", "Kube", "NotThere"]
 
@@ -45,6 +46,7 @@ class Kube:
         self.server = transport.server
         self.namespace = namespace
         self._places = discovery.Places(transport)
+        self._wrote: Callable[[ObjectRef, Obj | None], None] = lambda _ref, _obj: None
 
     @classmethod
     def connect(cls, kubeconfig: str | None = None, context: str | None = None, *, deadline: float = 30.0) -> "Kube":
@@ -62,6 +64,12 @@ class Kube:
     def fenced(self, check: Callable[[], None]) -> "Kube":
         """The same, but `check` may raise right before any write is sent, repeated ones and Events included."""
         return self._over(self.transport.fenced(check))
+
+    def reporting(self, wrote: Callable[[ObjectRef, Obj | None], None]) -> "Kube":
+        """The same; `wrote` is told each object that was written, as the API server keeps it: None once deleted."""
+        other = copy.copy(self)
+        other._wrote = wrote
+        return other
 
     def _over(self, transport: Transport) -> "Kube":
         other = copy.copy(self)
@@ -97,7 +105,7 @@ class Kube:
         ref = ref_of(obj)
         query = {"fieldManager": manager, "force": str(force).lower(), **_dry(dry_run)}
         call = Call("PATCH", self._place(ref).object(ref), f"apply {ref}", query, _json(obj), _APPLY)
-        return self._send(call)
+        return self._write(call, ref, dry_run)
 
     def create(self, obj: Obj, *, dry_run: bool = False) -> Obj:
         """`metadata` may have `generateName` instead of a name. Raises AlreadyThere."""
@@ -105,13 +113,13 @@ class Kube:
         name = meta.get("name") or meta.get("generateName", "")
         ref = ObjectRef(obj["apiVersion"], obj["kind"], meta.get("namespace", ""), name)
         query = {"fieldManager": MANAGER, **_dry(dry_run)}
-        return self._send(Call("POST", self._place(ref).place(ref), f"create {ref}", query, _json(obj)))
+        return self._write(Call("POST", self._place(ref).place(ref), f"create {ref}", query, _json(obj)), ref, dry_run)
 
     def replace(self, obj: Obj) -> Obj:
         """Write the whole object. Raises Conflict if it changed since the `resourceVersion` in it."""
         ref = ref_of(obj)
         query = {"fieldManager": MANAGER}
-        return self._send(Call("PUT", self._place(ref).object(ref), f"replace {ref}", query, _json(obj)))
+        return self._write(Call("PUT", self._place(ref).object(ref), f"replace {ref}", query, _json(obj)), ref)
 
     def patch(
         self, ref: ObjectRef, body: Obj, *, manager: str = MANAGER, dry_run: bool = False, subresource: str = ""
@@ -119,7 +127,7 @@ class Kube:
         """JSON merge patch; None deletes a field. Raises NotThere."""
         path = self._place(ref).object(ref) + (f"/{subresource}" if subresource else "")
         query = {"fieldManager": manager, **_dry(dry_run)}
-        return self._send(Call("PATCH", path, f"patch {ref}", query, _json(body), _MERGE))
+        return self._write(Call("PATCH", path, f"patch {ref}", query, _json(body), _MERGE), ref, dry_run)
 
     def delete(self, ref: ObjectRef, *, dry_run: bool = False) -> bool:
         """In the background: what it owns follows. False if it was not there."""
@@ -131,19 +139,19 @@ class Kube:
             self._send(Call("DELETE", place.object(ref), f"delete {ref}", query))
         except NotThere:
             return False
+        if not dry_run:
+            self._wrote(ref, None)
         return True
 
-    def watch(  # noqa: PLR0913 - those of a list, and for how long
-        self, api_version: str, kind: str, namespace: str = "", *, labels: str = "", fields: str = "", seconds: float
-    ) -> Iterator[Change]:
-        """(ADDED, MODIFIED or DELETED, object) for `seconds`: first all that is there as ADDED, then what happens.
+    def follower(self, watched: Watched, feed: Feed, over: Event, absent: float) -> Follower:
+        """Who tells `feed` what is there and what happens until `over` is set: `run` it in a thread of its own."""
+        query, accept = {"labelSelector": watched.labels}, _METADATA if watched.metadata else JSON
 
-        Nothing is missed: an expired place is listed again and compared. What went away meanwhile is DELETED with
-        no more than its name. Raises Unreachable when the API server stops answering; watch again then.
-        """
-        query = {"labelSelector": labels, "fieldSelector": fields}
-        follower = Follower(self.transport, lambda: self._call(api_version, kind, namespace, query), seconds)
-        return follower.changes(api_version, kind)
+        def find() -> Call | None:
+            call = self._call(watched.api_version, watched.kind, watched.namespace, query)
+            return call and call._replace(accept=accept)
+
+        return Follower(self.transport, find, feed, over, absent)
 
     def version(self) -> Version:
         """Of the API server."""
@@ -183,6 +191,12 @@ class Kube:
         if place is None:
             raise NotThere(f"{ref}: the cluster does not serve {ref.kind} of {ref.api_version}")
         return place
+
+    def _write(self, call: Call, ref: ObjectRef, dry_run: bool = False) -> Obj:
+        obj = self._send(call)
+        if not dry_run:
+            self._wrote(ref, obj)
+        return obj
 
     def _send(self, call: Call) -> Obj:
         return self.transport.read(call, Obj)

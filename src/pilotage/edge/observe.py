@@ -1,4 +1,4 @@
-"""The cluster at one moment as a Snapshot, from lists made at once in threads. Called by `reconcile` and by faces.
+"""The cluster at one moment as a Snapshot, from all its lists at once, in threads. Called by `reconcile` and by faces.
 
 A fact is a field of Snapshot and a row of `_READERS`. `parts` names the facts to look at. What was not looked at, or
 may not be read (403), stands in `Snapshot.unknown` with the cause, so that no rule takes it for empty.
@@ -7,7 +7,6 @@ Readers import what they need when they are asked: most verbs want a few small l
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from importlib import import_module
 from typing import Any, Final
@@ -25,14 +24,13 @@ from pilotage.domain.version import Version
 from pilotage.edge import webhooks
 from pilotage.edge.kube import Kube
 from pilotage.edge.look import Look
+from pilotage.edge.reads import Lists, Source
 
 Parts = frozenset[str]
 
-_REQUESTS: Final = 8  # at once; the API server's own limit per client is not far above
-
 
 def observe(  # noqa: PLR0913 - what is asked of the cluster, and what a Snapshot holds that no cluster tells
-    kube: Kube,
+    kube: Kube | Source,
     profile: Profile,
     catalog: Catalog,
     now: datetime,
@@ -41,16 +39,19 @@ def observe(  # noqa: PLR0913 - what is asked of the cluster, and what a Snapsho
     mesh: ServiceMesh | None = None,
     refs: Iterable[ObjectRef] = (),
 ) -> Snapshot:
-    """A Snapshot of `parts` (ALL by default). `refs`: objects to look for in `live` beside our inventory.
+    """A Snapshot of `parts` (ALL by default), from lists that `kube` makes now or from a `Source` that has them.
+
+    `refs`: objects to look for in `live` beside our inventory.
 
     Raises Unreachable and Retry as `Kube` does: half a look is none. 401 and 403 make a fact unknown.
     """
     wanted = ALL if parts is None else parts
     for module in sorted({module for part in wanted for module in _DECODERS.get(part, ())}):
         import_module(f"pilotage.edge.{module}")
-    with ThreadPoolExecutor(_REQUESTS) as pool, ThreadPoolExecutor(len(_READERS)) as readers:
-        look = Look(kube, profile.namespace, now, tuple(refs), pool)
-        begun = {field: readers.submit(_READERS[field], look) for field in _READERS if field in wanted}
+    source = Lists(kube) if isinstance(kube, Kube) else kube
+    with source.pools() as pools:
+        look = Look(source, profile.namespace, now, tuple(refs), pools)
+        begun = {field: pools.facts.submit(_READERS[field], look) for field in _READERS if field in wanted}
         facts: dict[str, Any] = {}
         unknown = dict.fromkeys(ALL - wanted, "not looked at")
         for field, future in begun.items():
@@ -63,7 +64,7 @@ def observe(  # noqa: PLR0913 - what is asked of the cluster, and what a Snapsho
 
 
 def _namespaces(look: Look) -> tuple[Namespace, ...]:
-    listed = look.kube.list_metadata("v1", "Namespace")
+    listed = look.source.list_metadata("v1", "Namespace")
     return tuple(
         Namespace(obj["metadata"]["name"], labels_of(obj), "deletionTimestamp" in obj["metadata"], obj)
         for obj in listed
@@ -95,20 +96,20 @@ def _workloads(look: Look) -> tuple[Workload, ...]:
 def _nodes(look: Look) -> tuple[Node, ...]:
     from pilotage.edge.capacity import nodes
 
-    return nodes(look.kube)
+    return nodes(look.source)
 
 
 def _quotas(look: Look) -> tuple[Quota, ...]:
     from pilotage.edge.capacity import quotas
 
-    return quotas(look.kube, look.namespace)
+    return quotas(look.source, look.namespace)
 
 
 def _control_planes(look: Look) -> tuple[ControlPlane, ...]:
     """Without pods only the reason of one that is not available is missing."""
     from pilotage.edge.controlplanes import control_planes, istiod_deployments
 
-    deployments = look.pool.submit(istiod_deployments, look.kube)
+    deployments = look.pool.submit(istiod_deployments, look.source)
     try:
         pods = look.istiod_pods()
     except Denied:
@@ -118,11 +119,11 @@ def _control_planes(look: Look) -> tuple[ControlPlane, ...]:
 
 def _services(look: Look) -> frozenset[tuple[str, str]]:
     configs = (*look.injectors(), *look.validators())
-    return webhooks.existing(look.kube, look.services(), configs, look.namespace)
+    return webhooks.existing(look.source, look.services(), configs, look.namespace)
 
 
 def _configs(look: Look) -> dict[str, str]:
-    listed = look.kube.list("v1", "ConfigMap", look.namespace)
+    listed = look.source.list("v1", "ConfigMap", look.namespace)
     data = ((obj["metadata"]["name"], obj.get("data") or {}) for obj in listed)
     return {name: held[MESH_KEY] for name, held in data if MESH_KEY in held}
 
@@ -136,13 +137,11 @@ def _roots(look: Look) -> dict[str, str]:
 def _live(look: Look) -> dict[ObjectRef, Obj]:
     from pilotage.edge.inventory import inventory
 
-    return inventory(look.kube, look.refs, look.pool)
+    return inventory(look.source, look.refs, look.pool)
 
 
 def _istiods(look: Look) -> tuple[IstiodReport, ...]:
-    from pilotage.edge.istiod import reports
-
-    return reports(look.kube, look.istiod_pods(), look.pool)
+    return look.source.reports(look.istiod_pods(), look.pool)
 
 
 def _leases(look: Look) -> tuple[str, ...]:
@@ -157,7 +156,7 @@ def _operator(look: Look) -> bool:
 
 
 _READERS: Final[Mapping[str, Callable[[Look], Any]]] = {
-    "kubernetes": lambda look: look.kube.version(),
+    "kubernetes": lambda look: look.source.version(),
     "namespaces": _namespaces,
     "pods": _pods,
     "workloads": _workloads,
@@ -168,7 +167,7 @@ _READERS: Final[Mapping[str, Callable[[Look], Any]]] = {
     "control_planes": _control_planes,
     "services": _services,
     "revision_services": lambda look: webhooks.revision_services(look.services()),
-    "resources": lambda look: webhooks.labelled_resources(look.kube, look.pool),
+    "resources": lambda look: webhooks.labelled_resources(look.source, look.pool),
     "configs": _configs,
     "roots": _roots,
     "live": _live,
@@ -187,7 +186,9 @@ _DECODERS: Final[Mapping[str, Sequence[str]]] = {
 }
 
 ALL: Final[Parts] = frozenset(_READERS)
-# What an install looks at, step after step; whether something may be removed needs ALL.
+# What the loop reads where something may be removed: not what a canary may still ask for, nor who runs the loop.
+GUARD: Final[Parts] = ALL - {"nodes", "quotas", "operator"}
+# What an install looks at, step after step; whether something may be removed needs GUARD.
 INSTALL: Final[Parts] = frozenset({"namespaces", "injectors", "validators", "control_planes", "roots", "live"})
 # What changes by itself while a control plane that was applied gets ready.
 READINESS: Final[Parts] = frozenset({"injectors", "validators", "control_planes", "roots"})

@@ -65,11 +65,17 @@ class PodPage(Wire):
 
 
 _DECODER: Final = msgspec.json.Decoder(PodPage)
+_ONE: Final = msgspec.json.Decoder(PodWire)
 
 
 def decode_pods(page: bytes, owners: dict[str, str]) -> list[Pod]:
     """The pods of one page. `owners` collects the apiVersion of each kind that owns pods, for `workloads`."""
     return [_pod(wire, owners) for wire in _DECODER.decode(page).items or ()]
+
+
+def decode_pod(raw: msgspec.Raw, owners: dict[str, str]) -> Pod:
+    """One pod, as a watch tells it."""
+    return _pod(_ONE.decode(raw), owners)
 
 
 def _pod(wire: PodWire, owners: dict[str, str]) -> Pod:

@@ -111,13 +111,22 @@ class Transport:
             start = " ".join(body[:80].decode(errors="replace").split())
             raise Unreachable(f"{self.peer} answers, but it is not Kubernetes: {start}") from None
 
-    def stream(self, call: Call, seconds: float) -> Iterator[bytes]:
-        """Chunks as they come, until the server ends them. Raises Unreachable where it has not within `seconds`."""
-        response = self._attempts(call, time.monotonic() + seconds, lambda response: response)
+    def stream(self, call: Call, idle: float) -> Iterator[bytes]:
+        """Chunks as they come, until the server ends them. Raises as `send` before the first one is asked for.
+
+        Then Unreachable where the connection breaks, or after `idle` seconds without a chunk.
+        """
+        response = self._attempts(call, time.monotonic() + self.peer.deadline, lambda response: response)
+        return self._chunks(response, idle)
+
+    def _chunks(self, response: Response, idle: float) -> Iterator[bytes]:
+        response.extend(time.monotonic() + idle)
         try:
-            yield from response.stream()
+            for chunk in response.stream():
+                yield chunk
+                response.extend(time.monotonic() + idle)
         except (http.client.HTTPException, OSError) as error:
-            raise broken(error, self.peer._replace(deadline=seconds)) from None
+            raise broken(error, self.peer._replace(deadline=idle)) from None
         finally:
             response.close()
 

@@ -1,27 +1,59 @@
-"""List, then watch, and lose nothing: bookmarks keep the place, an expired one is listed anew. Used by `kube`."""
+"""List, then watch, and lose nothing: bookmarks keep the place, an expired one is listed anew. Used by `store`."""
 
 import math
+import random
+import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from pilotage.domain.errors import Unreachable
-from pilotage.domain.objects import Obj
+from pilotage.domain.errors import MeshError, Retry, Unreachable
 from pilotage.edge.failures import Answer, Gone, Status, answered
-from pilotage.edge.paging import objects
+from pilotage.edge.paging import pages
 from pilotage.edge.transport import Call, Transport
 
 ADDED: Final = "ADDED"
 MODIFIED: Final = "MODIFIED"
 DELETED: Final = "DELETED"
-Change = tuple[str, Obj]
 
-_WINDOW: Final = 60.0  # seconds of one request; at its end the API server tells the place to go on from
-_GRACE: Final = 5.0  # seconds after the window in which the API server must have ended it
+_WINDOW: Final = 300.0  # seconds of one request, and up to as many again: not all watches end at once
+_SILENCE: Final = 90.0  # seconds without a word after which a watch hangs: a bookmark comes every minute
 _BREATH: Final = 1.0  # seconds between requests that end at once
-_ABSENT: Final = 5.0  # seconds until a kind that is not served is looked for again
+_LONGEST: Final = 30.0  # seconds between attempts that fail
+
+
+class Watched(NamedTuple):
+    """A collection: of one namespace or of all, whole or by a label selector; `metadata` alone is a fraction of it."""
+
+    api_version: str
+    kind: str
+    namespace: str = ""
+    labels: str = ""
+    metadata: bool = False
+
+    def __str__(self) -> str:
+        place = f" in {self.namespace}" if self.namespace else ""
+        return f"{self.kind}{place}" + (f" with {self.labels}" if self.labels else "")
+
+
+class _Meta(msgspec.Struct, frozen=True, rename="camel"):
+    name: str = ""
+    namespace: str = ""
+    resource_version: str = ""
+    deletion_timestamp: str | None = None
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What tells an object and its state from others."""
+
+    metadata: _Meta
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(namespace, name)."""
+        return self.metadata.namespace, self.metadata.name
 
 
 class _Event(msgspec.Struct, frozen=True):
@@ -29,90 +61,149 @@ class _Event(msgspec.Struct, frozen=True):
     object: msgspec.Raw
 
 
+class _Items(msgspec.Struct, frozen=True):
+    items: list[msgspec.Raw] | None = None
+
+
+# Made once, before there are threads: msgspec crashes where two make decoders of the same types at once.
+_EVENTS: Final = msgspec.json.Decoder(_Event)
+_ITEMS: Final = msgspec.json.Decoder(_Items)
+_HEADS: Final = msgspec.json.Decoder(Head)
+_STATUSES: Final = msgspec.json.Decoder(Status)
+
+Objects = Iterable[tuple[Head, msgspec.Raw]]
+
+
+class Feed(Protocol):
+    """Who takes what a `Follower` tells, all in its one thread. Raw objects hold only until the call returns."""
+
+    def replace(self, objects: Objects, place: Callable[[], str]) -> None:
+        """All there is. `place` tells the resourceVersion of the list, once `objects` are read."""
+
+    def take(self, change: str, head: Head, raw: msgspec.Raw) -> None:
+        """ADDED, MODIFIED or DELETED."""
+
+    def at(self, place: str) -> None:
+        """A bookmark: everything up to this resourceVersion was told."""
+
+    def alive(self) -> None:
+        """It is followed."""
+
+    def failed(self, error: MeshError) -> None:
+        """It cannot be followed now; it is tried again."""
+
+
 class Follower:
-    """One collection, followed for `seconds`. `find` gives the list call, None while the kind is not served."""
+    """One collection. `find` gives the list call, None while the kind is not served: looked for after `absent` seconds.
 
-    def __init__(self, transport: Transport, find: Callable[[], Call | None], seconds: float) -> None:
-        self._transport, self._find = transport, find
-        self._ends = time.monotonic() + seconds
-        self._known: dict[tuple[str, str], str] = {}  # (namespace, name) -> resourceVersion
-        self._version = ""
+    `run` returns soon after `over` is set.
+    """
 
-    def changes(self, api_version: str, kind: str) -> Iterator[Change]:
-        """First every object as ADDED, then what happens. What went away unseen is DELETED, with its name only."""
-        typed = {"apiVersion": api_version, "kind": kind}
-        while self._left() > 0:
-            call = self._find()
-            items, self._version = ([], "") if call is None else objects(self._transport, call)
-            for change, item in self._difference(items):
-                yield change, {**item, **typed}
-            if call is None or not self._version:
-                time.sleep(max(0.0, min(_ABSENT, self._left())))
-                continue
+    def __init__(
+        self, transport: Transport, find: Callable[[], Call | None], feed: Feed, over: threading.Event, absent: float
+    ) -> None:
+        self._transport, self._find, self._feed, self._over, self._absent = transport, find, feed, over, absent
+        self._place = ""  # resourceVersion up to which all was told, "" before the first list and after an expiry
+        self._failures = 0
+
+    def run(self) -> None:
+        """For a thread of its own. Whatever ends it before its time is told to the feed: it must not be believed on."""
+        try:
+            self._follow()
+        finally:
+            if not self._over.is_set():
+                self._feed.failed(Unreachable("it is not followed any more; restart Pilotage"))
+
+    def _follow(self) -> None:
+        while not self._over.is_set():
+            started = time.monotonic()
             try:
-                yield from self._follow(call)
+                told = self._once()
             except Gone:
+                self._transport.observer.watch_restarted("expired")
+                self._place, told = "", False
+            except MeshError as error:
+                self._failed(error)
                 continue
+            except msgspec.MsgspecError as error:
+                self._failed(Unreachable(f"{self._transport.peer} answers, but it is not Kubernetes: {error}"))
+                continue
+            if not told and time.monotonic() - started < _BREATH:
+                self._over.wait(_BREATH)
 
-    def _left(self) -> float:
-        return self._ends - time.monotonic()
+    def _once(self) -> bool:
+        """A list where the place is not known, then one watch. Whether anything was told."""
+        call = self._find()
+        if call is None:
+            self._feed.replace((), lambda: "")
+            self._feed.alive()
+            self._over.wait(self._absent)
+            return True
+        if not self._place:
+            self._list(call)
+        return self._watch(call)
 
-    def _difference(self, items: list[Obj]) -> Iterator[Change]:
-        seen = {_key(item): item for item in items}
-        for namespace, name in self._known.keys() - seen.keys():
-            del self._known[namespace, name]
-            yield DELETED, {"metadata": {"namespace": namespace, "name": name}}
-        for key, item in seen.items():
-            version = item["metadata"].get("resourceVersion", "")
-            before = self._known.get(key)
-            if before != version:
-                self._known[key] = version
-                yield ADDED if before is None else MODIFIED, item
+    def _list(self, call: Call) -> None:
+        versions: list[str] = []
 
-    def _follow(self, call: Call) -> Iterator[Change]:
-        """Request after request. Raises Gone when the place has expired, Unreachable when one breaks untold."""
-        while (left := self._left()) > 0:
-            started, told = time.monotonic(), False
-            try:
-                for event in self._events(call, min(_WINDOW, left)):
-                    told = True
-                    yield from self._take(event)
-                    if self._left() <= 0:
-                        return
-            except Unreachable:
-                if self._left() > 0 and not told:
-                    raise
-            if time.monotonic() - started < _BREATH:
-                time.sleep(max(0.0, min(_BREATH, self._left())))
+        def objects() -> Objects:
+            for page in pages(self._transport, call):
+                versions.append(page.version)
+                for raw in _ITEMS.decode(page.body).items or ():
+                    yield _HEADS.decode(raw), raw
 
-    def _events(self, call: Call, window: float) -> Iterator[_Event]:
+        # Of the first page: a later one may be newer than objects already told.
+        self._feed.replace(objects(), lambda: versions[0] if versions else "")
+        self._place = versions[0] if versions else ""
+
+    def _watch(self, call: Call) -> bool:
+        told = False
+        for event in self._events(call):
+            told = True
+            self._take(event)
+            if self._over.is_set():
+                break
+        return told
+
+    def _events(self, call: Call) -> Iterator[_Event]:
+        if not self._place:  # the kind went away between two requests
+            return
+        window = _WINDOW * random.uniform(1, 2)
         query = {
             **call.query,
             "watch": "1",
             "allowWatchBookmarks": "true",
-            "resourceVersion": self._version,
+            "resourceVersion": self._place,
             "timeoutSeconds": str(math.ceil(window)),
         }
+        chunks = self._transport.stream(
+            call._replace(query=query, accept=call.accept.replace("MetadataList", "Metadata")), _SILENCE
+        )
+        self._failures = 0
+        self._feed.alive()
         rest = b""
-        for chunk in self._transport.stream(call._replace(query=query), window + _GRACE):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                yield msgspec.json.decode(line, type=_Event)
+        try:
+            for chunk in chunks:
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield _EVENTS.decode(line)
+        except Unreachable:  # or silent for too long: taken up again where it was
+            self._transport.observer.watch_restarted("broken")
 
-    def _take(self, event: _Event) -> Iterator[Change]:
+    def _take(self, event: _Event) -> None:
         if event.type == "ERROR":
-            status = msgspec.json.decode(event.object, type=Status)
+            status = _STATUSES.decode(event.object)
             raise answered(Answer("watch", status.code, status, _BREATH))
-        item: Obj = msgspec.json.decode(event.object)
-        self._version = item["metadata"]["resourceVersion"]
-        if event.type == DELETED:
-            self._known.pop(_key(item), None)
-        elif event.type in (ADDED, MODIFIED):
-            self._known[_key(item)] = self._version
-        else:  # BOOKMARK
-            return
-        yield event.type, item
+        head = _HEADS.decode(event.object)
+        if event.type in (ADDED, MODIFIED, DELETED):
+            self._feed.take(event.type, head, event.object)
+        else:
+            self._feed.at(head.metadata.resource_version)
+        self._place = head.metadata.resource_version
 
-
-def _key(item: Obj) -> tuple[str, str]:
-    return item["metadata"].get("namespace", ""), item["metadata"]["name"]
+    def _failed(self, error: MeshError) -> None:
+        self._feed.failed(error)
+        self._failures += 1
+        least = error.after if isinstance(error, Retry) else 0.0
+        pause = min(_LONGEST, 0.5 * 2.0**self._failures) * random.uniform(0.5, 1)
+        self._over.wait(max(least, pause))

@@ -7,24 +7,24 @@ from typing import Any, Final
 from pilotage.domain.istio import IstioResource, Requirement, RevisionService, Selector, Webhook, WebhookConfig
 from pilotage.domain.names import INJECTOR_SUFFIX, REV
 from pilotage.domain.objects import Obj, ObjectRef, annotations_of, labels_of
-from pilotage.edge.kube import Kube
+from pilotage.edge.reads import Reads
 
 _ADMISSION: Final = "admissionregistration.k8s.io/v1"
 _VALIDATOR_SUFFIX: Final = "validation.istio.io"
 _GROUPS: Final = ("istio.io", "gateway.networking.k8s.io")
 
 
-def injectors(kube: Kube) -> tuple[WebhookConfig, ...]:
+def injectors(kube: Reads) -> tuple[WebhookConfig, ...]:
     """MutatingWebhookConfigurations with an injection webhook of Istio, of every revision and tag."""
     return _configs(kube, "MutatingWebhookConfiguration", INJECTOR_SUFFIX)
 
 
-def validators(kube: Kube) -> tuple[WebhookConfig, ...]:
+def validators(kube: Reads) -> tuple[WebhookConfig, ...]:
     """ValidatingWebhookConfigurations with a validation webhook of Istio."""
     return _configs(kube, "ValidatingWebhookConfiguration", _VALIDATOR_SUFFIX)
 
 
-def _configs(kube: Kube, kind: str, suffix: str) -> tuple[WebhookConfig, ...]:
+def _configs(kube: Reads, kind: str, suffix: str) -> tuple[WebhookConfig, ...]:
     parsed = (parse_config(obj) for obj in kube.list(_ADMISSION, kind))
     ours = (each for each in parsed if any(webhook.name.endswith(suffix) for webhook in each.webhooks))
     return tuple(sorted(ours, key=lambda config: config.name))
@@ -68,7 +68,7 @@ def _selector(selector: Any) -> Selector:
     )
 
 
-def mesh_services(kube: Kube, namespace: str) -> tuple[Obj, ...]:
+def mesh_services(kube: Reads, namespace: str) -> tuple[Obj, ...]:
     """Metadata of every Service of the mesh namespace."""
     return tuple(kube.list_metadata("v1", "Service", namespace))
 
@@ -80,7 +80,7 @@ def revision_services(services: Iterable[Obj]) -> tuple[RevisionService, ...]:
 
 
 def existing(
-    kube: Kube, services: Iterable[Obj], configs: Iterable[WebhookConfig], namespace: str
+    kube: Reads, services: Iterable[Obj], configs: Iterable[WebhookConfig], namespace: str
 ) -> frozenset[tuple[str, str]]:
     """(namespace, name) of the mesh's Services, and of those webhook targets elsewhere that exist."""
     here = {(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in services}
@@ -90,7 +90,7 @@ def existing(
     return frozenset(here | found)
 
 
-def labelled_resources(kube: Kube, pool: Executor) -> tuple[IstioResource, ...]:
+def labelled_resources(kube: Reads, pool: Executor) -> tuple[IstioResource, ...]:
     """Istio's and Gateway API's resources that carry label istio.io/rev, by lists of metadata only."""
     served = [one for group in _GROUPS for one in kube.resources(group)]
 

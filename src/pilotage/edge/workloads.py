@@ -68,11 +68,17 @@ class WorkloadPage(Wire):
 
 
 _DECODER: Final = msgspec.json.Decoder(WorkloadPage)
+_ONE: Final = msgspec.json.Decoder(WorkloadWire)
 
 
 def decode_page(page: bytes) -> list[WorkloadWire]:
     """The objects of one page, of any kind in `KINDS`."""
     return _DECODER.decode(page).items or []
+
+
+def decode_workload(raw: msgspec.Raw) -> WorkloadWire:
+    """One object, as a watch tells it."""
+    return _ONE.decode(raw)
 
 
 def workload_of(kind: str, wire: WorkloadWire) -> Workload:

@@ -1,4 +1,8 @@
-"""Lead, step, rest: what `pilotage operator` does for ever. Called by `command`."""
+"""Lead, step, rest: what `pilotage operator` does for ever. Called by `command`.
+
+It looks where something changed, in what `Store` keeps by watches; else it rests. What no watch tells (time, and what
+istiods know of their proxies) is looked for now and then.
+"""
 
 import time
 from typing import NoReturn
@@ -6,43 +10,57 @@ from typing import NoReturn
 from pilotage.domain.actions import Action, Plan
 from pilotage.domain.errors import MeshError
 from pilotage.domain.profile import profile_of
-from pilotage.edge.kube import Kube
 from pilotage.edge.lease import Lease, operator_identity
 from pilotage.edge.mesh import MESH, ensure_namespace, parse_mesh
+from pilotage.edge.store import Store
 from pilotage.faces.cli.session import Session
 from pilotage.faces.operator.logs import log
 from pilotage.reconcile import Reconciler, pause_after
 
-_MOVING, _RESTING, _FAILED = 0.5, 15.0, 5.0  # seconds until the next look
+_WAITING, _RESTING, _FAILED = 5.0, 180.0, 5.0  # seconds until the next look, where nothing changes before
+_SHARE = 5.0  # times what the last step took: the least rest before the next, so that a busy cluster is not chased
 
 
 def run(session: Session) -> NoReturn:
     """Never returns: what fails is said, and tried again."""
+    store = Store(session.kube, _say_followed)
     while True:
         try:
-            _lead(session)
+            _lead(session, store)
         except MeshError as error:
             log("cannot go on", error=type(error).__name__, message=str(error))
             time.sleep(_FAILED)
 
 
-def _lead(session: Session) -> None:
+def _lead(session: Session, store: Store) -> None:
     """Waits for a ServiceMesh, takes the Lease of its namespace, and reconciles while it holds it."""
-    resource = session.kube.get(MESH)
+    serial = store.serial
+    resource = store.get(MESH)
     if resource is None:
-        _rest(session.kube, 0, _RESTING)
+        store.rest(serial, _RESTING)
         return
     namespace = profile_of(parse_mesh(resource).spec).namespace
-    ensure_namespace(session.kube, namespace)
-    lease = Lease(session.kube, namespace, operator_identity())
+    ensure_namespace(store.kube, namespace)
+    lease = Lease(store.kube, namespace, operator_identity())
     with lease.kept():
         log("leads", lease=namespace)
-        loop = Reconciler(session.kube, session.catalog, lambda: session.now)
+        loop = Reconciler(store.kube, session.catalog, lambda: session.now, store)
         loop.before_write = lease.check
         while True:
             lease.check()
-            pause = _step(loop)
-            _rest(session.kube, loop.generation, pause)
+            _step_and_rest(loop, store)
+
+
+def _step_and_rest(loop: Reconciler, store: Store) -> None:
+    """One look, then rest until something changed, it is time, or somebody's undoing has had its pause."""
+    serial, began = store.serial, time.monotonic()
+    pause = _step(loop)
+    took = time.monotonic() - began
+    if loop.contested:
+        time.sleep(pause)
+    else:
+        time.sleep(min(pause, took * _SHARE))
+        store.rest(serial, pause)
 
 
 def _step(loop: Reconciler) -> float:
@@ -53,17 +71,11 @@ def _step(loop: Reconciler) -> float:
         log("cannot reconcile", error=type(error).__name__, message=str(error))
         return _FAILED
     _say_looked(made)
-    return pause_after(loop, made, _MOVING if made.waits and not made.due else _RESTING)
+    return pause_after(loop, made, _WAITING if made.waits else _RESTING)
 
 
-def _rest(kube: Kube, generation: int, seconds: float) -> None:
-    """Until the resource is another than the one of `generation` (0: none), but no longer than `seconds`."""
-    if seconds <= _MOVING:
-        time.sleep(seconds)
-        return
-    for _, resource in kube.watch(MESH.api_version, MESH.kind, seconds=seconds):
-        if resource["metadata"].get("generation") != generation:
-            return
+def _say_followed(collection: str, cause: str) -> None:
+    log("cannot follow" if cause else "follows again", collection=collection, message=cause)
 
 
 def _say_wrote(action: Action) -> None:

@@ -1,0 +1,81 @@
+"""What is kept of an object, and which of its changes are worth a look. Used by `store`.
+
+Pods and workloads are kept as the slim structs that rules read; of namespaces, Services and CRDs the metadata is told.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from pilotage.domain.cluster import Pod
+from pilotage.domain.names import MESH_KIND
+from pilotage.domain.objects import Obj
+from pilotage.edge.pods import decode_pod
+from pilotage.edge.watch import Watched
+from pilotage.edge.workloads import WorkloadWire, decode_workload
+
+T = TypeVar("T")
+
+_OBJECTS: Final = msgspec.json.Decoder(dict[str, Any])
+_BOOKKEEPING: Final = ("resourceVersion", "managedFields", "generation")
+
+
+class Shape(NamedTuple, Generic[T]):
+    """`decode` makes the kept form; `same` tells whether two of one object, old and new, are alike to every rule."""
+
+    decode: Callable[[msgspec.Raw], T]
+    same: Callable[[T, T], bool]
+
+
+class OwnedPod(NamedTuple):
+    """`api_version` is that of what owns it, "" for a bare pod."""
+
+    pod: Pod
+    api_version: str
+
+
+def whole(watched: Watched) -> Shape[Obj]:
+    """Raw dicts, as `Kube.list` gives them."""
+
+    def decode(raw: msgspec.Raw) -> Obj:
+        obj: Obj = _OBJECTS.decode(raw)
+        obj["apiVersion"], obj["kind"] = watched.api_version, watched.kind
+        return obj
+
+    return Shape(decode, _SAME.get(watched.kind, _same))
+
+
+def _pod(raw: msgspec.Raw) -> OwnedPod:
+    owners: dict[str, str] = {}
+    pod = decode_pod(raw, owners)
+    return OwnedPod(pod, next(iter(owners.values()), ""))
+
+
+def _same(old: Obj, new: Obj) -> bool:
+    """But for what the API server itself notes at each write."""
+    return _essence(old) == _essence(new)
+
+
+def _essence(obj: Obj) -> Obj:
+    meta = {key: value for key, value in obj["metadata"].items() if key not in _BOOKKEEPING}
+    return obj | {"metadata": meta}
+
+
+def _same_spec(old: Obj, new: Obj) -> bool:
+    """An HPA's status tells its metrics every few seconds; that of a ServiceMesh is what we wrote last."""
+    return _same({**old, "status": None}, {**new, "status": None})
+
+
+def _same_name(_old: Obj, _new: Obj) -> bool:
+    """A Lease is renewed all the time: only that it is there says something."""
+    return True
+
+
+_SAME: Final[dict[str, Callable[[Obj, Obj], bool]]] = {
+    "HorizontalPodAutoscaler": _same_spec,
+    MESH_KIND: _same_spec,
+    "Lease": _same_name,
+}
+PODS: Final[Shape[OwnedPod]] = Shape(_pod, lambda old, new: old == new)
+WORKLOADS: Final[Shape[WorkloadWire]] = Shape(decode_workload, lambda old, new: old == new)
