@@ -294,13 +294,27 @@ def test_the_day_is_the_snapshots() -> None:
     assert mesh().today == date(2026, 11, 22)
 
 
-def test_missing_rights_are_named_together_with_the_role_that_has_them() -> None:
-    denied = (Right("create", "apps", "deployments", "m"), Right("delete", "apps", "deployments", "m"))
-    (found,) = rules.permission_missing(mesh(denied=denied), START)
-    assert found.message == "you may not create, delete deployments.apps in namespace m"
-    assert found.fix == "have ClusterRole pilotage bound to you"
+def test_missing_rights_are_named_by_place_with_the_role_that_has_them() -> None:
+    denied = (*(Right(verb, "apps", "deployments", "m") for verb in ("create", "delete")), Right("create", "", "pods"))
+    found = list(rules.permission_missing(mesh(denied=denied), START))
+    assert [each.message for each in found] == [
+        "you may not create, delete deployments.apps in namespace m",
+        "you may not create pods",
+    ]
+    assert [each.fix.split()[2] for each in found] == ["pilotage", "pilotage-dataplane"]
 
 
 def test_a_right_that_no_role_has_is_said_to_be_in_none() -> None:
     (found,) = rules.permission_missing(mesh(denied=(Right("escalate", "", "things"),)), START)
     assert "no role has it" in found.fix
+
+
+def test_what_istiod_is_granted_is_missing_as_one() -> None:
+    lacking = (
+        Right("get", "", "secrets"),
+        Right("list", "", "secrets"),
+        Right("*", "networking.k8s.io", "ingresses/status"),
+    )
+    (found,) = rules.permission_missing(mesh(ungrantable=lacking), START)
+    assert "get, list secrets; * ingresses.networking.k8s.io/status" in found.message
+    assert found.fix == "have ClusterRole pilotage bound to you"

@@ -90,7 +90,7 @@ def test_a_user_who_may_only_look_can_look_and_is_told_what_is_missing(mesh: Clu
     for verb in ("status", "check", "get-upgrades", "tag list"):
         assert "Traceback" not in mesh.pilotage(*verb.split(), "--kubeconfig", config).must().err
     started = mesh.pilotage("upgrade", "start", "--revision", CANARY, "--kubeconfig", config)
-    one_line(started, 3, "PermissionMissing", "create deployments.apps")
+    one_line(started, 3, "PermissionMissing", "create, patch, delete deployments.apps")
     tagged = mesh.pilotage("tag", "set", "mine", "--revision", STABLE, "--kubeconfig", config)
     one_line(tagged, 3, "may not")
     assert not mesh.names("mutatingwebhookconfigurations", labels="istio.io/tag=mine")

@@ -32,7 +32,7 @@ _CHART_USER: Final = 'system:serviceaccount:{{ .Release.Namespace }}:{{ include 
 
 def name_of(role: Role) -> str:
     """Of its ClusterRole in deploy/rbac.yaml."""
-    return "pilotage" if role is Role.FULL else f"pilotage-{role}"
+    return roles.ROLES[list(Role).index(role)]
 
 
 def load_seen() -> dict[str, list[Call]]:

@@ -16,10 +16,8 @@ from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import Mode
 from pilotage.domain.names import WITHOUT_MESH_CONFIG
 from pilotage.domain.objects import Obj
-from pilotage.domain.roles import Right, role_with
+from pilotage.domain.roles import ROLES, Right, role_with
 from pilotage.domain.state import Revision, Snapshot
-
-_SHOWN = 5  # rights in one message
 
 # Facts without which a rule below is silent -> what is then not known.
 _NEEDED = {
@@ -69,22 +67,34 @@ def unread_facts(snapshot: Snapshot, _: Request) -> Findings:
 
 
 def permission_missing(snapshot: Snapshot, _: Request) -> Findings:
-    """Writes that the caller may not do: one finding per role that would allow them."""
-    by_role: dict[str, list[Right]] = {}
-    for right in snapshot.denied:
-        by_role.setdefault(role_with(right), []).append(right)
-    for role, rights in by_role.items():
-        fix = f"have ClusterRole {role} bound to you" if role else "have that granted to you; no role has it"
-        yield Finding("PermissionMissing", f"you may not {_named(rights)}", str(rights[0]), fix)
+    """Writes that the caller may not do, one finding per place; and rights in the charts' roles, all in one."""
+    for place, rights in _by_place(snapshot.denied).items():
+        yield Finding("PermissionMissing", f"you may not {_named(place, rights)}", str(place).strip(), _with(rights))
+    if snapshot.ungrantable:
+        held = "; ".join(_named(*each) for each in _by_place(snapshot.ungrantable).items())
+        message = f"istiod is granted rights that you lack, and only who has a right may grant it: {held}"
+        yield Finding("PermissionMissing", message, "roles of istiod", _with(snapshot.ungrantable))
 
 
-def _named(rights: list[Right]) -> str:
-    """`create, delete pods in namespace shop; …`: the verbs of one place together."""
-    verbs: dict[Right, list[str]] = {}
+def _by_place(rights: tuple[Right, ...]) -> dict[Right, tuple[Right, ...]]:
+    """Resource and namespace, as a right without a verb -> the rights there."""
+    places: dict[Right, tuple[Right, ...]] = {}
     for right in rights:
-        verbs.setdefault(right._replace(verb=""), []).append(right.verb)
-    words = [str(place._replace(verb=", ".join(held))) for place, held in verbs.items()]
-    return "; ".join(words[:_SHOWN]) + (f"; and {len(words) - _SHOWN} kinds more" if words[_SHOWN:] else "")
+        place = right._replace(verb="")
+        places[place] = (*places.get(place, ()), right)
+    return places
+
+
+def _named(place: Right, rights: tuple[Right, ...]) -> str:
+    """`create, delete pods in namespace shop`."""
+    return str(place._replace(verb=", ".join(right.verb for right in rights)))
+
+
+def _with(rights: tuple[Right, ...]) -> str:
+    """Who has them all: the largest of the roles that each of them needs, for a role has what the smaller have."""
+    roles = {role_with(right) for right in rights}
+    largest = max(roles - {""}, key=ROLES.index, default="")
+    return f"have ClusterRole {largest} bound to you" if largest else "have that granted to you; no role has it"
 
 
 def target_against_rules(snapshot: Snapshot, request: Request) -> Findings:

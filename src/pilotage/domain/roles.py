@@ -6,7 +6,8 @@ import msgspec
 
 from pilotage.data import read
 
-TABLE = "roles.json"  # role -> verb -> resources, smallest role first: `make generate` writes it from the rules
+ROLES = ("pilotage-viewer", "pilotage-dataplane", "pilotage")  # of deploy/rbac.yaml: each has what the one before has
+TABLE = "roles.json"  # role -> verb -> resources: `make generate` writes it from the rules
 
 
 class Right(NamedTuple):
@@ -28,10 +29,11 @@ class Right(NamedTuple):
 
 
 def role_with(right: Right) -> str:
-    """The smallest ClusterRole of deploy/rbac.yaml that has the right, "" where none has. Names do not count."""
+    """The smallest of ROLES that has it, "" where none has. Names of objects do not count."""
     table: dict[str, dict[str, list[str]]] = msgspec.json.decode(read(TABLE))
     any_of_group = f"*.{right.group}"
-    for role, verbs in table.items():
+    for role in ROLES:
+        verbs = table[role]
         held = {*verbs.get(right.verb, ()), *verbs.get("*", ())}
         if right.kind in held or any_of_group in held:
             return role

@@ -73,6 +73,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     live: dict[ObjectRef, Obj] = {}  # our inventory, and what stands where our objects would be
     leases: tuple[str, ...] = ()  # names in the mesh namespace
     denied: tuple[Right, ...] = ()  # that the caller lacks
+    ungrantable: tuple[Right, ...] = ()  # that the charts' roles hold and the caller does not, so may not grant
     operator: bool = False  # an operator holds the Lease
     unknown: dict[str, str] = {}  # fields of this Snapshot that were not read -> why: never read them as empty
 

@@ -16,7 +16,7 @@ _KEPT: Final = ("CustomResourceDefinition",)  # with them would go what users ma
 
 
 def missing_permissions(kube: Kube, needs: Iterable[Right]) -> tuple[Right, ...]:
-    """Those of `needs` that the API server would refuse, in the order given, for `Snapshot.denied`.
+    """Those of `needs` that the API server would refuse, in the order given.
 
     Who may do everything is asked once.
     """
@@ -29,10 +29,7 @@ def missing_permissions(kube: Kube, needs: Iterable[Right]) -> tuple[Right, ...]
 
 
 def needs_of(objects: Iterable[Obj]) -> tuple[Right, ...]:
-    """What installing and removing `objects` takes. Kinds that no built-in table knows are left to the API server.
-
-    Who writes a role must hold what it grants: https://kubernetes.io/docs/reference/access-authn-authz/rbac/
-    """
+    """What installing and removing `objects` takes. Kinds that no built-in table knows are left to the API server."""
     needs: list[Right] = []
     for obj in objects:
         resource = built_in(obj["apiVersion"], obj["kind"])
@@ -41,13 +38,17 @@ def needs_of(objects: Iterable[Obj]) -> tuple[Right, ...]:
             namespace = obj["metadata"].get("namespace", "") if resource.namespaced else ""
             verbs = ("create", "patch") if obj["kind"] in _KEPT else ("create", "patch", "delete")
             needs.extend(Right(verb, group, resource.plural, namespace) for verb in verbs)
-            needs.extend(_granted(obj, namespace) if obj["kind"] in _GRANTS else ())
     return tuple(dict.fromkeys(needs))
 
 
-def _granted(role: Obj, namespace: str) -> Iterator[Right]:
-    """Each right in a role. Rules about URLs and about single objects are left to the API server."""
-    for rule in role.get("rules") or ():
-        if not rule.get("resourceNames") and "resources" in rule:
-            for group, resource, verb in product(rule["apiGroups"], rule["resources"], rule["verbs"]):
-                yield Right(verb, group, resource, namespace)
+def grants_of(objects: Iterable[Obj]) -> Iterator[Right]:
+    """Each right in the roles among `objects`: Kubernetes lets nobody write a role who does not hold all that is in it.
+
+    Rules about URLs and about single objects are left to the API server.
+    https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping
+    """
+    for role in (obj for obj in objects if obj["kind"] in _GRANTS):
+        for rule in role.get("rules") or ():
+            if not rule.get("resourceNames") and "resources" in rule:
+                for group, resource, verb in product(rule["apiGroups"], rule["resources"], rule["verbs"]):
+                    yield Right(verb, group, resource, role["metadata"].get("namespace", ""))

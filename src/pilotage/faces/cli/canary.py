@@ -20,7 +20,7 @@ from pilotage.domain.objects import Obj, ref_of
 from pilotage.domain.profile import Profile, profile_of
 from pilotage.domain.state import Revision, Snapshot
 from pilotage.edge.observe import PREFLIGHT, observe
-from pilotage.edge.permissions import missing_permissions, needs_of
+from pilotage.edge.permissions import grants_of, missing_permissions, needs_of
 from pilotage.edge.proof import injection_proof, selecting
 from pilotage.faces.cli.session import Session
 from pilotage.reconcile import desire
@@ -48,8 +48,10 @@ def preflight_of(canary: Canary, there: ServiceMesh | None, config: str | None) 
     session, target = canary.session, canary.target
     objects = _rendered(canary)
     snapshot = _look(canary, there, tuple(ref_of(obj) for obj in objects))
-    denied = missing_permissions(session.kube, needs_of(objects))
-    snapshot = msgspec.structs.replace(snapshot, denied=denied)
+    needs, grants = needs_of(objects), tuple(dict.fromkeys(grants_of(objects)))
+    lacking = missing_permissions(session.kube, (*needs, *grants))
+    denied, ungrantable = (tuple(each for each in asked if each in lacking) for asked in (needs, grants))
+    snapshot = msgspec.structs.replace(snapshot, denied=denied, ungrantable=ungrantable)
     own = tuple(obj for obj in objects if obj["metadata"].get("labels", {}).get("istio.io/rev") == target.name)
     return preflight(snapshot, Request(target, canary.verb, own, without_mesh_config=config is not None))
 
