@@ -71,7 +71,7 @@ def _step(loop: Reconciler) -> float:
         log("cannot reconcile", error=type(error).__name__, message=str(error))
         return _FAILED
     _say_looked(made)
-    return pause_after(loop, made, _WAITING if made.waits else _RESTING)
+    return pause_after(loop, made, _WAITING if made.waits and not made.due else _RESTING)
 
 
 def _say_followed(collection: str, cause: str) -> None:
