@@ -34,6 +34,15 @@ def remove(store: "Store", key: Key, obj: Obj, grace: int | None) -> None:
         end(store, key)
 
 
+def orphan(store: "Store", uid: str) -> None:
+    """Takes an owner away from what it owns."""
+    for key, entry in store.everything():
+        owners = entry.obj["metadata"].get("ownerReferences", [])
+        left = [owner for owner in owners if owner["uid"] != uid]
+        if len(left) < len(owners):
+            store.put(key, {**entry.obj, "metadata": entry.obj["metadata"] | {"ownerReferences": left}}, entry)
+
+
 def end(store: "Store", key: Key) -> None:
     """Ends it now; what only it owned follows, and so does its namespace if that waited for it."""
     obj = store.drop(key)

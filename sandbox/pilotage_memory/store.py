@@ -80,7 +80,7 @@ class Store:
         self.changed = threading.Condition(self.lock)  # notified of every change
         self.version = 1
         self._history: Changes = []
-        self._forgotten = 0  # changes up to this version are not told any more
+        self.forgotten = 0  # changes up to this version are not told any more
         self._objects: dict[tuple[str, str], dict[Key, Entry]] = {}
         self._names = 0
         self._watchers: list[Watcher] = []
@@ -162,15 +162,20 @@ class Store:
     def since(self, version: int) -> Changes:
         """What changed after `version`. Raises Expired where that is not remembered."""
         with self.lock:
-            if version < self._forgotten:
-                raise gone(f"too old resource version: {version} ({self._forgotten})")
+            if version < self.forgotten:
+                raise gone(f"too old resource version: {version} ({self.forgotten})")
             return self._history[bisect_right(self._history, version, key=lambda change: change.version) :]
+
+    def orphan(self, uid: str) -> None:
+        """Nobody is owned by `uid` any more."""
+        with self._writing():
+            removal.orphan(self, uid)
 
     def forget(self) -> None:
         """From now on what is older than now has expired, for watches and for lists in pages."""
         with self.lock:
             self._history.clear()
-            self._forgotten = self.version + 1
+            self.forgotten = self.version + 1
             self.version += 1
 
     def put(self, key: Key, obj: Obj, before: Entry | None) -> Obj:
@@ -261,7 +266,7 @@ class Store:
     def _record(self, change: Change) -> None:
         self._history.append(change)
         if len(self._history) > 2 * _REMEMBERED:
-            self._forgotten = self._history[_REMEMBERED - 1].version
+            self.forgotten = self._history[_REMEMBERED - 1].version
             del self._history[:_REMEMBERED]
         self._untold.append(change)
         self.changed.notify_all()

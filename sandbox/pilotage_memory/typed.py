@@ -50,7 +50,7 @@ def _dropped(name: str, value: Any) -> bool:
     if value is None or (value is False and name in _UNSAID):
         return True
     if name in _TEXTS or name in _QUANTITIES:
-        return value == {}
+        return bool(value == {})
     empty = value == "" or value == []
     return bool(empty) and name not in _KEPT_EMPTY
 
