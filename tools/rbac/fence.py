@@ -1,4 +1,4 @@
-"""The admission policy around the roles: pods as dry runs only, and RBAC objects of Pilotage's own only. For `files`.
+"""The admission policy around the roles: pods as dry runs, no Secrets, roles and bindings of its own. For `files`.
 
 RBAC cannot say either. Where the policy is not there the roles work as well, and hold more than they use.
 """
@@ -9,19 +9,21 @@ from pilotage.domain.names import OWNER_LABEL
 
 GROUP: Final = "pilotage"  # of people who hold a role: whoever binds roles to other groups names them in the policy
 _OURS: Final = "({0} == null || (has({0}.metadata.labels) && '" + OWNER_LABEL + "' in {0}.metadata.labels))"
-_VALIDATIONS: Final[list[dict[str, Any]]] = [
-    {
-        "expression": "request.resource.resource != 'pods' || (has(request.dryRun) && request.dryRun)",
-        "message": "Pilotage creates pods as dry runs only, to see what injection makes of them",
-        "reason": "Forbidden",
-    },
-    {
-        "expression": "request.resource.resource == 'pods' || "
-        + " && ".join(_OURS.format(side) for side in ("object", "oldObject")),
-        "message": f"Pilotage writes no roles and bindings but its own, labelled {OWNER_LABEL}",
-        "reason": "Forbidden",
-    },
-]
+_IS: Final = "request.resource.{} != '{}' || "
+_VALIDATIONS: Final = (
+    (
+        _IS.format("resource", "pods") + "(has(request.dryRun) && request.dryRun)",
+        "Pilotage creates pods as dry runs only, to see what injection makes of them",
+    ),
+    (
+        "request.resource.resource != 'secrets'",
+        "Pilotage writes no Secrets; it holds the right because istiod's role does",
+    ),
+    (
+        _IS.format("group", "rbac.authorization.k8s.io") + " && ".join(map(_OURS.format, ("object", "oldObject"))),
+        f"Pilotage writes no roles and bindings but its own, labelled {OWNER_LABEL}",
+    ),
+)
 
 
 def fence(name: str, who: str) -> list[dict[str, Any]]:
@@ -35,9 +37,12 @@ def fence(name: str, who: str) -> list[dict[str, Any]]:
             "metadata": meta,
             "spec": {
                 "failurePolicy": "Fail",
-                "matchConstraints": {"resourceRules": [_rule("", "v1", ["pods"], ["CREATE"]), _RBAC]},
+                "matchConstraints": {"resourceRules": _MATCHED},
                 "matchConditions": [{"name": "done-by-pilotage", "expression": who}],
-                "validations": _VALIDATIONS,
+                "validations": [
+                    {"expression": expression, "message": message, "reason": "Forbidden"}
+                    for expression, message in _VALIDATIONS
+                ],
             },
         },
         {
@@ -56,12 +61,13 @@ def in_group(*groups: str) -> str:
 
 
 def _rule(group: str, version: str, resources: list[str], operations: list[str]) -> dict[str, Any]:
-    return {"apiGroups": [group], "apiVersions": [version], "operations": operations, "resources": resources}
+    return {"apiGroups": [group], "apiVersions": [version], "operations": list(operations), "resources": resources}
 
 
-_RBAC: Final = _rule(
-    "rbac.authorization.k8s.io",
-    "*",
-    ["roles", "rolebindings", "clusterroles", "clusterrolebindings"],
-    ["CREATE", "UPDATE", "DELETE"],
-)
+_WRITES: Final = ["CREATE", "UPDATE", "DELETE"]
+_ROLES: Final = ["roles", "rolebindings", "clusterroles", "clusterrolebindings"]
+_MATCHED: Final = [
+    _rule("", "v1", ["pods"], ["CREATE"]),
+    _rule("", "v1", ["secrets"], _WRITES),
+    _rule("rbac.authorization.k8s.io", "*", _ROLES, _WRITES),
+]
