@@ -1,5 +1,7 @@
 """Only one works on a mesh at a time, however the others ended."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +13,10 @@ from loopback_api import Asked, Reply, serving, status
 from pilotage.domain.errors import Retry
 from pilotage.domain.objects import Obj
 from pilotage.edge import lease as leases
+from pilotage.edge.holder import describe, is_dead, operator_identity, verb_identity
 from pilotage.edge.kube import Kube, NotThere
-from pilotage.edge.lease import Lease, LeaseHeld, describe, operator_identity, operator_runs, verb_identity
+from pilotage.edge.lease import Lease, LeaseHeld
+from pilotage.edge.operators import operator_runs
 
 JANE = "verb:jane@laptop:4711:abc"
 
@@ -23,9 +27,12 @@ class Store:
     def __init__(self) -> None:
         self.lease: Obj | None = None
         self.version = 0
+        self.broken = False
         self.kube: Kube
 
     def respond(self, asked: Asked) -> Reply:
+        if self.broken:
+            return status(500, "InternalError", "etcd is not there")
         if asked.method == "GET":
             return Reply(self.lease) if self.lease else status(404, "NotFound", "not found")
         if asked.method == "POST" and self.lease is not None:
@@ -100,21 +107,76 @@ def test_a_holder_that_renews_is_named(store: Store, monkeypatch: pytest.MonkeyP
     assert told.value.holder == "verb:joe@laptop:1:x"
 
 
+def test_an_operator_that_stands_by_names_the_holder_once_and_follows_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.hold("operator:pod-1:x", seconds=1)
+    renewals = iter([lambda: store.hold("operator:pod-1:x", seconds=1)] * 3)
+    sleep = leases.time.sleep
+    monkeypatch.setattr(leases.time, "sleep", lambda seconds: (sleep(seconds), next(renewals, lambda: None)()))
+    told: list[str] = []
+    lease(store, "operator:pod-2:y").acquire(told.append)
+    assert (told, store.holder) == (["operator:pod-1:x"], "operator:pod-2:y")
+
+
+def ended() -> str:
+    """The identity of a verb of ours that was killed."""
+    names = "from pilotage.edge.holder import verb_identity; import os; print(verb_identity(), flush=True); os.abort()"
+    done = subprocess.run([sys.executable, "-c", names], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def test_a_verb_of_ours_that_was_killed_here_is_followed_without_waiting_for_its_duration(store: Store) -> None:
+    store.hold(ended(), seconds=10**6)
+    lease(store, verb_identity()).acquire()
+    assert store.holder == verb_identity()
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        pytest.param(verb_identity(), id="that-runs"),
+        pytest.param(ended().replace(":", "@elsewhere:", 1).rsplit("-", 1)[0] + "x-1", id="of-another-machine-or-user"),
+        pytest.param("verb:jane@laptop:4711:0a1b2c3d", id="that-wrote-no-more-than-its-pid"),
+        pytest.param(ended().replace("verb:", "operator:"), id="that-is-an-operator"),
+    ],
+)
+def test_nobody_else_is_taken_for_dead(holder: str) -> None:
+    assert not is_dead(holder)
+
+
+def slept(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    woken = leases._clock() + seconds
+    monkeypatch.setattr(leases, "_clock", lambda: woken)
+
+
 def test_a_machine_that_slept_past_its_lease_writes_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = lease(store)
     mine.acquire()
-    woken = leases._clock() + 3600
     store.hold("operator:pod-1:x")
-    monkeypatch.setattr(leases, "_clock", lambda: woken)
-    with pytest.raises(LeaseHeld, match="the operator pod-1"):
-        mine.check()
-    with pytest.raises(Retry, match="not held"):
-        mine.check()
+    slept(monkeypatch, 3600)
+    for _ in range(2):
+        with pytest.raises(LeaseHeld, match="the operator pod-1"):
+            mine.check()
     assert store.holder == "operator:pod-1:x"
 
 
+def test_a_lease_that_another_had_and_gave_back_meanwhile_is_lost(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = lease(store)
+    mine.acquire()
+    store.put({**store.held, "spec": {**store.held["spec"], "holderIdentity": "", "leaseTransitions": 2}})
+    slept(monkeypatch, 3600)
+    with pytest.raises(LeaseHeld, match="another verb"):
+        mine.check()
+    assert store.holder == ""
+
+
 @pytest.mark.parametrize("meanwhile", ["deleted", "edited", "nothing"])
-def test_a_lease_that_nobody_took_is_renewed(store: Store, monkeypatch: pytest.MonkeyPatch, meanwhile: str) -> None:
+def test_who_slept_and_still_holds_the_lease_looks_again_before_it_writes(
+    store: Store, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
     mine = lease(store)
     mine.acquire()
     before = store.version
@@ -122,11 +184,33 @@ def test_a_lease_that_nobody_took_is_renewed(store: Store, monkeypatch: pytest.M
         store.lease = None
     elif meanwhile == "edited":
         store.put({**store.held, "metadata": {**store.held["metadata"], "labels": {"seen": "yes"}}})
-    later = leases._clock() + 6
-    monkeypatch.setattr(leases, "_clock", lambda: later)
+    slept(monkeypatch, 3600)
+    with pytest.raises(Retry, match="looking again"):
+        mine.check()
     mine.check()
     assert store.holder == JANE
     assert store.version > before
+
+
+def test_a_holder_whose_renewal_fails_goes_on_until_its_limit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = lease(store)
+    mine.acquire()
+    store.broken = True
+    mine.check()
+    slept(monkeypatch, 8)
+    with pytest.raises(Retry, match="etcd"):
+        mine.check()
+
+
+def test_every_write_of_a_holder_is_checked(store: Store) -> None:
+    mine = lease(store)
+    with mine.kept() as kube:
+        store.hold("operator:pod-1:x")
+        with mine._lock, pytest.raises(LeaseHeld):
+            mine._renew()
+        with pytest.raises(LeaseHeld, match="the operator pod-1"):
+            kube.delete(mine._ref)
+    assert store.holder == "operator:pod-1:x"
 
 
 def test_a_write_without_a_lease_is_stopped(store: Store) -> None:

@@ -149,7 +149,7 @@ def _leases(look: Look) -> tuple[str, ...]:
 
 
 def _operator(look: Look) -> bool:
-    from pilotage.edge.lease import operator_runs
+    from pilotage.edge.operators import operator_runs
 
     lease = next((obj for obj in look.leases() if obj["metadata"]["name"] == LEASE), None)
     return operator_runs(lease, look.now)

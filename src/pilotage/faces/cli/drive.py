@@ -1,14 +1,13 @@
 """Verbs of intent write the resource, then follow it. Called by `enable` and `upgrade`.
 
-Where an operator holds the Lease it does the work and the verb only looks; else the verb runs the same loop under the
-same Lease until its step is done.
+Where an operator is installed it does the work and the verb only looks; else, or with --local, the verb runs the same
+loop under the same Lease until its step is done.
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any, NamedTuple, NoReturn
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final, NamedTuple, NoReturn
 
 import click
 from msgspec import to_builtins
@@ -19,15 +18,21 @@ from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import Mode, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.names import LEASE
-from pilotage.domain.objects import ObjectRef
 from pilotage.domain.profile import profile_of
-from pilotage.edge.lease import Lease, operator_runs, verb_identity
+from pilotage.edge.holder import verb_identity
+from pilotage.edge.kube import Conflict
+from pilotage.edge.lease import Lease
 from pilotage.edge.mesh import MESH, edit_mesh, ensure_namespace, parse_mesh, read_mesh
+from pilotage.edge.operators import SELECTOR, Operator, Renewals, find_operator, real_now
 from pilotage.faces.cli.session import Session
+from pilotage.faces.cli.until import until_ready
 from pilotage.faces.render.emit import emit
 from pilotage.faces.render.findings import document, text
 from pilotage.faces.render.progress import Progress
 from pilotage.reconcile import Reconciler, run_until
+
+_QUIET: Final = 12.0  # seconds without a renewal of the operator's Lease after which it is said; a restart takes less
+_GONE: Final = 60.0  # after which it is not waited for any more
 
 
 class Following(NamedTuple):
@@ -62,7 +67,12 @@ def edit(
         refuse(Finding("FieldOwned", f"spec.revisions of ServiceMesh {MESH.name} is kept by {owner}", MESH.name, fix))
     # Only its status moved since it was read: what the edit was decided on still holds.
     current = fresh if fresh.generation == mesh.generation and fresh.uid == mesh.uid else mesh
-    edit_mesh(session.kube, current, spec, annotations, dry_run=dry_run)
+    try:
+        edit_mesh(session.kube, current, spec, annotations, dry_run=dry_run)
+    except Conflict:  # of another edit; or of this very one, sent again after its answer was lost
+        stands = read_mesh(session.kube)
+        if stands is None or stands.spec != spec:
+            raise
 
 
 def refuse(finding: Finding) -> NoReturn:
@@ -82,40 +92,68 @@ def refuse_if_blocked(findings: Iterable[Finding], verb: Verb, words: str) -> No
 def follow(session: Session, mesh: ServiceMesh, how: Following, reached: Callable[[Plan], bool]) -> Plan:
     """Runs or follows the loop until `reached`.
 
-    Raises TimedOut naming the stuck object, Retry where another verb holds the Lease.
+    Raises TimedOut naming the stuck object, LeaseHeld where another works here, Refused where the operator is gone.
     """
     namespace = profile_of(mesh.spec).namespace
+    operator = Operator() if how.local else find_operator(session.kube, namespace, real_now())
+    with Progress(how.title, how.output) as progress:
+        if operator.where:
+            loop = Reconciler(session.kube, session.catalog, lambda: session.now)
+            loop.follow = True
+            still = _attended(session, namespace, operator, progress)
+            return run_until(loop, _over(reached, still), timeout=how.timeout, watch=progress.update)
+        why = "as --local asks" if how.local else "no operator is installed"
+        progress.say(f"{why}: the loop runs here, under Lease {namespace}/{LEASE}")
+        with _leading(session, namespace, how.timeout) as loop:
+            return run_until(loop, _over(reached), timeout=how.timeout, watch=progress.update)
 
+
+def _over(reached: Callable[[Plan], bool], still: Callable[[], None] = lambda: None) -> Callable[[Plan], bool]:
     def over(made: Plan) -> bool:
         if made.phase == "NotEnabled":
             raise Refused("the ServiceMesh was deleted meanwhile", fix="pilotage enable, to take the mesh back")
-        if loop.follow and not _operator_acts(session, namespace):
-            raise Refused("the operator no longer renews its Lease", fix="the same command with --local")
-        return reached(made)
+        if reached(made):
+            return True
+        still()
+        return False
 
-    with Progress(how.title, how.output) as progress, _loop(session, namespace, how.local) as loop:
-        return run_until(loop, over, timeout=how.timeout, watch=progress.update)
+    return over
 
 
-def _operator_acts(session: Session, namespace: str) -> bool:
-    held = session.kube.get(ObjectRef("coordination.k8s.io/v1", "Lease", namespace, LEASE))
-    return operator_runs(held, datetime.now(UTC))
+def _attended(session: Session, namespace: str, operator: Operator, progress: Progress) -> Callable[[], None]:
+    """Says once that the operator is waited for, and raises Refused when it is gone: words, then the next command."""
+    renewals, said = Renewals(session.kube, namespace), [operator.runs]
+    if not operator.runs:
+        progress.say(f"waiting for {operator.where}, which does not run: {operator.cause}")
+
+    def still() -> None:
+        quiet = renewals.quiet()
+        if quiet < _QUIET:
+            return
+        now = find_operator(session.kube, namespace, real_now())
+        where, cause = now.where or operator.where, now.cause or "its Lease is not renewed"
+        if quiet > _GONE:
+            fix = f"kubectl get pods -A -l {SELECTOR}; or the same command with --local, which does the work here"
+            raise Refused(f"what you asked for is written, but {where} does not act on it: {cause}", fix=fix)
+        if said[0]:
+            said[0] = False
+            progress.say(f"waiting for {where}: no renewal of Lease {namespace}/{LEASE} for {quiet:.0f} s")
+
+    return still
 
 
 @contextmanager
-def _loop(session: Session, namespace: str, local: bool) -> Iterator[Reconciler]:
-    """The loop with the right to write, or only looking where an operator acts."""
-    kube = session.kube
-    loop = Reconciler(kube, session.catalog, lambda: session.now)
-    if not local and _operator_acts(session, namespace):
-        loop.follow = True
-        yield loop
-        return
-    ensure_namespace(kube, namespace)
-    lease = Lease(kube, namespace, verb_identity())
-    with lease.kept():
-        loop.before_write = lease.check
-        yield loop
+def _leading(session: Session, namespace: str, timeout: float) -> Iterator[Reconciler]:
+    """The loop with the right to write."""
+    lease = Lease(session.kube, namespace, verb_identity())
+
+    def led(stack: ExitStack) -> Reconciler:
+        ensure_namespace(session.kube, namespace)
+        kube = stack.enter_context(lease.kept())
+        return Reconciler(kube, session.catalog, lambda: session.now)
+
+    with ExitStack() as stack:
+        yield until_ready(lambda: led(stack), timeout)
 
 
 def settled(*phases: str) -> Callable[[Plan], bool]:

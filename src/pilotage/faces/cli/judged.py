@@ -1,7 +1,6 @@
 """The whole cluster and every finding about it. Called by `status` and `check`."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -12,10 +11,9 @@ from pilotage.decide.usage import proxies_exist
 from pilotage.domain.errors import Denied
 from pilotage.domain.findings import Finding
 from pilotage.domain.mesh import Mode
-from pilotage.domain.names import EVERY_REVISION, LEASE
-from pilotage.domain.objects import ObjectRef
+from pilotage.domain.names import EVERY_REVISION
 from pilotage.domain.state import Snapshot
-from pilotage.edge.lease import operator_runs
+from pilotage.edge.operators import SELECTOR, Operator, find_operator, real_now
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.findings import by_weight
 from pilotage.reconcile import revisions_of
@@ -23,19 +21,18 @@ from pilotage.reconcile import revisions_of
 
 def judged(session: Session) -> tuple[Snapshot, list[Finding]]:
     """A Snapshot that knows whether an operator runs, and the findings of all rules, errors first."""
-    snapshot = msgspec.structs.replace(session.snapshot(), operator=_operator(session))
+    operator = _operator(session)
+    snapshot = msgspec.structs.replace(session.snapshot(), operator=operator.runs)
     return snapshot, by_weight(
-        (*check(snapshot), *_no_operator(snapshot), *_leaving(session, snapshot), *_blind(snapshot))
+        (*check(snapshot), *_no_operator(snapshot, operator), *_leaving(session, snapshot), *_blind(snapshot))
     )
 
 
-def _operator(session: Session) -> bool:
-    """By the Lease, on the real clock: --today moves the catalog's day, not the time of Leases."""
-    lease = ObjectRef("coordination.k8s.io/v1", "Lease", session.profile.namespace, LEASE)
+def _operator(session: Session) -> Operator:
     try:
-        return operator_runs(session.kube.get(lease), datetime.now(UTC))
+        return find_operator(session.kube, session.profile.namespace, real_now())
     except Denied:
-        return False
+        return Operator()
 
 
 def _leaving(session: Session, snapshot: Snapshot) -> Iterator[Finding]:
@@ -53,11 +50,13 @@ def _leaving(session: Session, snapshot: Snapshot) -> Iterator[Finding]:
         yield from judge(snapshot, name, wanted[0]).findings
 
 
-def _no_operator(snapshot: Snapshot) -> Iterator[Finding]:
+def _no_operator(snapshot: Snapshot, operator: Operator) -> Iterator[Finding]:
     """Only where Pilotage manages the mesh: what others installed needs no operator of ours."""
     if snapshot.mesh is not None and not snapshot.operator:
-        message = "no operator runs here: nothing is mended, and no edit of the resource is acted upon, between verbs"
-        yield Finding("NoOperator", message, fix="pilotage operator")
+        what = f"{operator.where} does not run ({operator.cause})" if operator.where else "no operator runs here"
+        fix = f"kubectl get pods -A -l {SELECTOR}" if operator.where else "pilotage operator"
+        message = f"{what}: nothing is mended, and no edit of the resource is acted upon, between verbs"
+        yield Finding("NoOperator", message, fix=fix)
 
 
 def _blind(snapshot: Snapshot) -> Iterator[Finding]:
