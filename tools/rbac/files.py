@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,8 +38,7 @@ def name_of(role: Role) -> str:
 
 def load_seen() -> dict[str, list[Call]]:
     """Verb of Pilotage -> its calls, as committed."""
-    text = yaml.safe_load(SEEN.read_text()) or {}
-    return {verb: [Call.parse(line) for line in lines] for verb, lines in text.items()}
+    return {verb: [Call.parse(line) for line in lines] for verb, lines in _parsed(SEEN.read_text()).items()}
 
 
 def seen_text(seen: Seen) -> str:
@@ -51,7 +51,13 @@ def seen_text(seen: Seen) -> str:
 
 def load_granted() -> tuple[Rule, ...]:
     fields = ("apiGroups", "resources", "resourceNames", "verbs")
-    return tuple(Rule(*(tuple(row.get(field, ())) for field in fields)) for row in yaml.safe_load(GRANTED.read_text()))
+    return tuple(Rule(*(tuple(row.get(field, ())) for field in fields)) for row in _parsed(GRANTED.read_text()))
+
+
+@cache
+def _parsed(text: str) -> Any:
+    """YAML, once for each text: the roles are made of it again and again."""
+    return yaml.safe_load(text)
 
 
 def granted_text(rules: Iterable[Rule]) -> str:
