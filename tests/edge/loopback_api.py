@@ -30,6 +30,7 @@ class Reply(NamedTuple):
     """`cut`: end the connection after so many bytes of the body. `hang`: say no more until the test is over.
 
     `chunked`: as the API server sends a watch. `trickle`: the body, a byte at a time, this many seconds apart.
+    `events`: a watch that goes on as long as these do, instead of a body.
     """
 
     body: Any = b""
@@ -39,6 +40,7 @@ class Reply(NamedTuple):
     hang: bool = False
     chunked: bool = False
     trickle: float = 0.0
+    events: Iterator[bytes] | None = None
 
 
 Respond = Callable[[Asked], Reply]
@@ -88,6 +90,28 @@ def write_kubeconfig(path: Path, server: str, cluster: str = "", user: str = "")
     return str(path)
 
 
+def _wire(reply: Reply, content: bytes) -> bytes:
+    end = b"0\r\n\r\n" if reply.cut is None else b""
+    return b"%x\r\n%b\r\n%b" % (len(content), content, end) if reply.chunked else content
+
+
+def _stream(handler: BaseHTTPRequestHandler, told: Iterator[bytes]) -> None:
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    for piece in told:
+        handler.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+    handler.wfile.write(b"0\r\n\r\n")
+
+
+def _trickle(handler: BaseHTTPRequestHandler, wire: bytes, pause: float, over: threading.Event) -> bytes:
+    """What is left to send once the test is over: all of it without a pause."""
+    while pause and wire and not over.wait(pause):
+        handler.wfile.write(wire[:1])
+        wire = wire[1:]
+    return wire
+
+
 @contextmanager
 def serving(respond: Respond, tls: ssl.SSLContext | None = None) -> Iterator[Api]:
     class Handler(BaseHTTPRequestHandler):
@@ -105,6 +129,9 @@ def serving(respond: Respond, tls: ssl.SSLContext | None = None) -> Iterator[Api
             query = {key: values[-1] for key, values in parse_qs(address.query).items()}
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             reply = api.respond(Asked(self.command, address.path, query, self.headers, body))
+            if reply.events is not None:
+                _stream(self, reply.events)
+                return
             if reply.hang and reply.cut is None:
                 self._wait()
                 return
@@ -114,13 +141,8 @@ def serving(respond: Respond, tls: ssl.SSLContext | None = None) -> Iterator[Api
             for name, value in {**reply.headers, **size}.items():
                 self.send_header(name, value)
             self.end_headers()
-            content = content[: reply.cut]
-            end = b"0\r\n\r\n" if reply.cut is None else b""
-            wire = b"%x\r\n%b\r\n%b" % (len(content), content, end) if reply.chunked else content
-            while reply.trickle and wire and not api.over.wait(reply.trickle):
-                self.wfile.write(wire[:1])
-                wire = wire[1:]
-            self.wfile.write(wire)
+            wire = _wire(reply, content[: reply.cut])
+            self.wfile.write(_trickle(self, wire, reply.trickle, api.over))
             if reply.hang:
                 self._wait()
             self.close_connection = reply.cut is not None
