@@ -4,13 +4,12 @@ Every test leaves the mesh settled on the stable revision, as it found it.
 """
 
 import json
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from harness import CANARY, MESH, STABLE, Cluster, Obj, Result, deployment, eventually, namespace, sandbox
+from intent import ask, asked, conditions, events, expect_phase, operator, resource
 from scenery import findings, mesh_config, staged
 
 pytestmark = pytest.mark.e2e
@@ -28,8 +27,7 @@ _STUCK = [
 def mesh() -> Iterator[Cluster]:
     with sandbox("sc-decisions") as made:
         made.enable().must()
-        soon = '{"spec":{"removal":{"soak":"1s"}}}'  # what a longer one does is told in test_unattended_removal
-        made.kubectl("patch", "servicemesh", "default", "--type=merge", "-p", soon).must()
+        ask(made, removal={"soak": "1s"})  # what a longer one does is told in test_unattended_removal
         yield made
 
 
@@ -37,24 +35,24 @@ def mesh() -> Iterator[Cluster]:
 def test_a_start_that_never_gets_ready_names_the_stuck_object_and_can_be_rolled_back(
     mesh: Cluster, tag: str, cause: str
 ) -> None:
-    _ask(mesh, [{"name": STABLE}, _broken(tag)])
+    ask(mesh, revisions=[{"name": STABLE}, _broken(tag)])
     stuck = _start(mesh, "--timeout", "20s").must(1)
     assert f"Deployment {MESH}/istiod-{CANARY}" in stuck.err
     assert cause in stuck.err.splitlines()[-1]
-    assert _asked(mesh) == [STABLE, CANARY]
+    assert asked(mesh) == [STABLE, CANARY]
     assert f"istiod-{CANARY}" in mesh.names("deployments", MESH)
     mesh.pilotage("upgrade", "rollback", "--yes").must()
     _expect_only_stable(mesh)
 
 
 def test_a_stuck_start_goes_on_when_its_cause_is_mended_but_no_other_may_begin(mesh: Cluster) -> None:
-    _ask(mesh, [{"name": STABLE}, _broken("neverready")])
+    ask(mesh, revisions=[{"name": STABLE}, _broken("neverready")])
     _start(mesh, "--timeout", "5s").must(1)
     other = mesh.pilotage("upgrade", "start", "--revision", "other", "--version", "1.31.0").must(3)
     assert "CanaryInProgress" in other.err
     complete = mesh.pilotage("upgrade", "complete", "--yes").must(3)
     assert "IstiodNotAvailable" in complete.err
-    _ask(mesh, [{"name": STABLE}, {"name": CANARY, "values": None}])
+    ask(mesh, revisions=[{"name": STABLE}, {"name": CANARY, "values": None}])
     _start(mesh).must()
     mesh.pilotage("upgrade", "rollback", "--yes").must()
     _expect_only_stable(mesh)
@@ -68,10 +66,8 @@ def test_a_forced_removal_says_what_breaks_and_who_did_it(mesh: Cluster) -> None
         messages = " ".join(finding["message"] for finding in findings(forced))
         assert "pods of Deployment web in namespace sc-forced" in messages
         assert "label istio.io/rev=asm-1-31 selects asm-1-31" in messages
-    assert FORCE not in _resource(mesh)["metadata"].get("annotations", {})  # it is not for the next removal
-    notes = [
-        event["message"] for event in mesh.get("events", "-n", "default")["items"] if event["reason"] == "Removing"
-    ]
+    assert FORCE not in resource(mesh)["metadata"].get("annotations", {})  # it is not for the next removal
+    notes = [event["note"] for event in events(mesh, "Removing")]
     assert any(f"removal of {CANARY} was forced by " in note for note in notes)
     _expect_only_stable(mesh)
 
@@ -79,21 +75,21 @@ def test_a_forced_removal_says_what_breaks_and_who_did_it(mesh: Cluster) -> None
 def test_an_edit_of_the_resource_waits_for_what_is_in_use_can_be_cancelled_and_goes_on_when_freed(
     mesh: Cluster,
 ) -> None:
-    with _operator(mesh), staged(mesh, namespace("sc-edit")):
-        _ask(mesh, BOTH)
-        _expect_phase(mesh, "Canary")
+    with operator(mesh), staged(mesh, namespace("sc-edit")):
+        ask(mesh, revisions=BOTH)
+        expect_phase(mesh, "Canary")
         mesh.kubectl("label", "namespace", "sc-edit", f"istio.io/rev={CANARY}").must()
-        _ask(mesh, [{"name": STABLE}])
-        blocked = _expect_phase(mesh, "RemovalBlocked")
+        ask(mesh, revisions=[{"name": STABLE}])
+        blocked = conditions(expect_phase(mesh, "RemovalBlocked"))
         assert blocked["RemovalBlocked"] == ("True", "InUse")
         assert blocked["Ready"][0] == "False"
         assert f"istiod-{CANARY}" in mesh.names("deployments", MESH)
-        _ask(mesh, BOTH)
-        assert _expect_phase(mesh, "Canary")["RemovalBlocked"] == ("False", "NotBlocked")
-        _ask(mesh, [{"name": STABLE}])
-        _expect_phase(mesh, "RemovalBlocked")
+        ask(mesh, revisions=BOTH)
+        assert conditions(expect_phase(mesh, "Canary"))["RemovalBlocked"] == ("False", "NotBlocked")
+        ask(mesh, revisions=[{"name": STABLE}])
+        expect_phase(mesh, "RemovalBlocked")
         mesh.pilotage("namespace", "move", "sc-edit", "--to", STABLE).must()
-        _expect_phase(mesh, "Settled")
+        expect_phase(mesh, "Settled")
     _expect_only_stable(mesh)
     reasons = {event.get("reason") for event in mesh.get("events", "-n", "default")["items"]}
     assert {"RemovalBlocked", "RemovalSoaking", "Removing", "Removed", "Settled"} <= reasons
@@ -137,11 +133,11 @@ def _expect_disabled(mesh: Cluster) -> None:
     assert not {name for name in mesh.names("leases", MESH) if name.startswith("istio-gateway-")}
     assert "virtualservices.networking.istio.io" in mesh.names("crd")
     assert "istio-ca-secret" in mesh.names("secrets", MESH)
-    assert _resource(mesh)["spec"]["mode"] == "Disabled"
+    assert resource(mesh)["spec"]["mode"] == "Disabled"
 
 
 def _expect_only_stable(mesh: Cluster) -> None:
-    assert _asked(mesh) == [STABLE]
+    assert asked(mesh) == [STABLE]
     eventually(f"no pod of {CANARY}", lambda: not mesh.names("pods", MESH, f"istio.io/rev={CANARY}"))
     for kind in ("deployments", "services", "configmaps", "serviceaccounts", "hpa", "leases"):
         assert not {name for name in mesh.names(kind, MESH) if name.endswith(CANARY)}, kind
@@ -155,43 +151,3 @@ def _start(mesh: Cluster, *words: str) -> Result:
 def _broken(tag: str) -> Obj:
     """The canary with an image whose istiod fails in that way, as the sandbox knows it."""
     return {"name": CANARY, "values": {"tag": f"1.31.1-{tag}"}}
-
-
-def _ask(mesh: Cluster, revisions: list[Obj]) -> None:
-    """As Git or a hand would: an edit of the resource."""
-    patch = json.dumps({"spec": {"revisions": revisions}})
-    mesh.kubectl("patch", "servicemesh", "default", "--type=merge", "-p", patch).must()
-
-
-def _resource(mesh: Cluster) -> Obj:
-    return dict(mesh.get("servicemesh", "default"))
-
-
-def _asked(mesh: Cluster) -> list[str]:
-    return [entry["name"] for entry in _resource(mesh)["spec"]["revisions"]]
-
-
-def _expect_phase(mesh: Cluster, phase: str) -> dict[str, tuple[str, str]]:
-    """Awaits the phase for the resource as it is now; condition -> (status, reason)."""
-
-    def reached() -> Obj | None:
-        seen = _resource(mesh)
-        status = seen.get("status", {})
-        fresh = status.get("observedGeneration") == seen["metadata"]["generation"]
-        return status if fresh and status.get("phase") == phase else None
-
-    conditions = eventually(f"phase {phase}", reached)["conditions"]
-    return {each["type"]: (each["status"], each["reason"]) for each in conditions}
-
-
-@contextmanager
-def _operator(mesh: Cluster) -> Iterator[None]:
-    """A plain `pilotage operator`, stopped as a Deployment would stop it."""
-    process = mesh.start("operator")
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    assert "Traceback" not in err, err

@@ -8,6 +8,7 @@ from pilotage.decide.revision_health import RevisionHealth, health
 from pilotage.decide.selectors import asked_name, namespace_labels, revision_of_name, tags
 from pilotage.domain.findings import Finding
 from pilotage.domain.istio import ControlPlane
+from pilotage.domain.mesh import Removal
 from pilotage.domain.state import Snapshot
 from pilotage.faces.render.findings import document, text
 from pilotage.faces.render.table import table
@@ -57,6 +58,7 @@ class Status(msgspec.Struct, rename="camel"):
     kubernetes: str
     managed: bool | None
     operator: bool
+    removal: Removal | None  # that waits for nothing but time
     revisions: list[RevisionStatus]
     labels: list[LabelStatus]
     findings: list[dict[str, str]]
@@ -72,6 +74,7 @@ def status_of(snapshot: Snapshot, findings: Sequence[Finding], next_step: str) -
         str(snapshot.kubernetes),
         None if "mesh" in snapshot.unknown else snapshot.mesh is not None,
         snapshot.operator,
+        snapshot.mesh.removal if snapshot.mesh else None,
         [_revision(snapshot, plane, role, counts) for plane, role in zip(planes, _roles(planes), strict=True)],
         list(_labels(snapshot)),
         [document(finding) for finding in findings],
