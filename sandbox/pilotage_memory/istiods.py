@@ -155,7 +155,7 @@ class Istiods(Base):
         names = [pod["metadata"]["name"] for pod in self._processes(revision, place.namespace)] if prefix else []
         if not prefix or (lease is None and not names):
             return
-        before = lease["spec"]["holderIdentity"] if lease else ""
+        before = lease["spec"].get("holderIdentity", "") if lease else ""
         holder = before if before in names else names[0] if names else ""
         if lease is not None and holder == before:
             return
