@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from pilotage.domain.errors import Denied
 from worlds import deployment, namespace, revision, tag, workload, world
 
 TWO = (revision("1-30"), revision("1-31"), tag("prod", "1-30"))
@@ -147,3 +148,18 @@ def test_without_waiting_all_are_begun_at_once(stage: Callable) -> None:
 )
 def test_an_unclear_choice_is_a_usage_error(stage: Callable, words: tuple[str, ...]) -> None:
     assert stage(world(*TWO, MOVED)).pilotage("restart", *words).code == 2
+
+
+def test_where_no_pod_may_be_tried_the_selectors_of_the_webhooks_answer(
+    stage: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object, **__: object) -> None:
+        raise Denied("jane may not create pods")
+
+    on = stage(world(*TWO, SHOP))
+    monkeypatch.setattr(on.kube, "create", denied)
+    answer = on.pilotage("namespace", "move", "shop", "--to", "1-31", "-o", "json")
+    assert answer.code == 0
+    messages = {each["subject"]: each["message"] for each in json.loads(answer.out)["findings"]}
+    assert messages["namespace shop"].startswith("injection could not be tried: jane may not create pods")
+    assert messages["namespace shop"].endswith("by the selectors of the webhooks it would get a proxy of 1-31")

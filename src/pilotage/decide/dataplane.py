@@ -65,6 +65,26 @@ def move_namespaces(snapshot: Snapshot, names: Iterable[str], to: str, remove_in
     return Moves(tuple(actions), tuple(withheld), tuple(findings))
 
 
+def computed(snapshot: Snapshot, moves: Moves, unknown: Finding, pods: dict[str, str]) -> Finding:
+    """The finding of a proof in a namespace that could not be tried, with what the webhooks' selectors say instead.
+
+    `pods`: labels of the pod that was to be tried.
+    """
+    labels = {action.ref.name: action.body["metadata"]["labels"] for action in moves.actions}
+    spaces = (
+        msgspec.structs.replace(space, labels=_patched(space.labels, labels.get(space.name, {})))
+        for space in snapshot.namespaces
+    )
+    after = msgspec.structs.replace(snapshot, namespaces=tuple(spaces))
+    gives = selected_revision(after, unknown.subject.removeprefix("namespace "), pods)
+    words = f"; by the selectors of the webhooks it would get {f'a proxy of {gives}' if gives else 'no proxy'}"
+    return msgspec.structs.replace(unknown, message=unknown.message + words)
+
+
+def _patched(labels: dict[str, str], patch: dict[str, str | None]) -> dict[str, str]:
+    return {key: value for key, value in (labels | patch).items() if value is not None}
+
+
 def _named(snapshot: Snapshot, names: Iterable[str]) -> Iterator[Namespace]:
     known = {space.name: space for space in snapshot.namespaces if not space.terminating}
     for name in dict.fromkeys(names):

@@ -80,14 +80,14 @@ def _by_place(rights: tuple[Right, ...]) -> dict[Right, tuple[Right, ...]]:
     """Resource and namespace, as a right without a verb -> the rights there."""
     places: dict[Right, tuple[Right, ...]] = {}
     for right in rights:
-        place = right._replace(verb="")
+        place = right._replace(verb="", name="")
         places[place] = (*places.get(place, ()), right)
     return places
 
 
 def _named(place: Right, rights: tuple[Right, ...]) -> str:
     """`create, delete pods in namespace shop`."""
-    return str(place._replace(verb=", ".join(right.verb for right in rights)))
+    return str(place._replace(verb=", ".join(dict.fromkeys(right.verb for right in rights))))
 
 
 def _with(rights: tuple[Right, ...]) -> str:

@@ -11,12 +11,13 @@ TABLE = "roles.json"  # role -> verb -> resources: `make generate` writes it fro
 
 
 class Right(NamedTuple):
-    """One permission. `namespace` "" means in the whole cluster; `resource` may be as in `pods/portforward`."""
+    """One permission. `namespace` "": in the whole cluster; `name` "": any. `resource` may be as in `pods/portforward`."""
 
     verb: str
     group: str
     resource: str
     namespace: str = ""
+    name: str = ""
 
     @property
     def kind(self) -> str:

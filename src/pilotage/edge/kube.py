@@ -165,9 +165,9 @@ class Kube:
         """(apiVersion, kind, namespaced) of the groups that end in `group_suffix`, each in its preferred version."""
         return discovery.kinds(self.transport, group_suffix)
 
-    def may(self, verb: str, group: str, resource: str, namespace: str = "") -> bool:
-        """May the caller do this? Namespace "" means in the whole cluster."""
-        wanted = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
+    def may(self, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+        """May the caller do this? Namespace "" means in the whole cluster, name "" to any object."""
+        wanted = {"verb": verb, "group": group, "resource": resource, "namespace": namespace, "name": name}
         review = self._ask("authorization.k8s.io/v1", "SelfSubjectAccessReview", spec={"resourceAttributes": wanted})
         return bool(review["status"]["allowed"])
 

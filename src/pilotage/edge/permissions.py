@@ -36,8 +36,11 @@ def needs_of(objects: Iterable[Obj]) -> tuple[Right, ...]:
         if resource is not None:
             group = obj["apiVersion"].rpartition("/")[0]
             namespace = obj["metadata"].get("namespace", "") if resource.namespaced else ""
-            verbs = ("create", "patch") if obj["kind"] in _KEPT else ("create", "patch", "delete")
-            needs.extend(Right(verb, group, resource.plural, namespace) for verb in verbs)
+            needs.append(Right("create", group, resource.plural, namespace))
+            if obj["kind"] in _KEPT:
+                needs.append(Right("patch", group, resource.plural, namespace, obj["metadata"]["name"]))
+            else:
+                needs.extend(Right(verb, group, resource.plural, namespace) for verb in ("patch", "delete"))
     return tuple(dict.fromkeys(needs))
 
 

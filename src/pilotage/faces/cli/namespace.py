@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeGuard
 
 import click
 
-from pilotage.decide.dataplane import Moves, move_namespaces
+from pilotage.decide.dataplane import Moves, computed, move_namespaces
 from pilotage.decide.selectors import revision_of_name
 from pilotage.domain.actions import Patch
 from pilotage.domain.errors import Refused
@@ -52,13 +52,23 @@ def move(session: Session, names: tuple[str, ...], to: str, selector: str | None
     target = Target(to, revision_of_name(snapshot, to) or to)
     failed = _carry_out(session, snapshot, moves, target, dry_run=bool(flags["dry_run"])) if moves.actions else []
     there = [name for name in dict.fromkeys(chosen) if name not in _touched(moves)]
-    findings = (*moves.findings, *failed, *_confirm(session, there, target))
+    tried = (*failed, *_confirm(session, there, target))
+    findings = (*moves.findings, *(_explained(snapshot, moves, target, each) for each in tried))
     _report(str(flags["output"]), chosen, moves, findings, dry_run=bool(flags["dry_run"]))
     refused = [finding for finding in findings if finding.code != _HEALTH_UNKNOWN]
     if refused:
         raise Refused(
             f"{len(refused)} of {len(chosen)} namespaces were left as they are", fix=refused[0].fix, findings=findings
         )
+
+
+def _explained(snapshot: Snapshot, moves: Moves, to: Target, finding: Finding) -> Finding:
+    """A proof that could not be tried says what is computed instead."""
+    if _fails(finding):
+        return finding
+    return computed(
+        snapshot, moves, finding, selecting(to.name) if _space(finding) == snapshot.profile.namespace else {}
+    )
 
 
 def _touched(moves: Moves) -> set[str]:
