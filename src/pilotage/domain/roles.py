@@ -11,7 +11,7 @@ TABLE = "roles.json"  # role -> verb -> resources: `make generate` writes it fro
 
 
 class Right(NamedTuple):
-    """One permission. `namespace` "": in the whole cluster; `name` "": any. `resource` may be as in `pods/portforward`."""
+    """One permission. `namespace` "" is the whole cluster, `name` "" any; `resource` is as in `pods/portforward`."""
 
     verb: str
     group: str
