@@ -19,7 +19,7 @@ from pilotage.decide.status import refused_status, status_of
 from pilotage.decide.transitions import transitions
 from pilotage.domain.actions import Action, Plan, Wait
 from pilotage.domain.catalog import Catalog
-from pilotage.domain.errors import Refused, Retry, TimedOut
+from pilotage.domain.errors import MeshError, Refused, Retry, TimedOut
 from pilotage.domain.mesh import Mode, Owner, ServiceMesh
 from pilotage.domain.names import BASE
 from pilotage.domain.objects import Obj, ref_of
@@ -61,6 +61,9 @@ class Reconciler:
         self.follow = False
         self.generation = 0  # of the resource as last seen, 0 for none
         self.repeats = 0  # how often the same writes came again: somebody else undoes them
+        self.looked: Looked | None = None  # of the last step; None where it did not get as far as a plan
+        self.status: Obj = {}  # as last published
+        self.failed: Callable[[Action, MeshError], None] = lambda *_: None  # told of a write that ends a step
         self._last: tuple[Action, ...] = ()
         self._waiting: tuple[Looked, float] | None = None  # a look that left only waits, and when the next is due
 
@@ -72,16 +75,17 @@ class Reconciler:
     def step(self, done: Callable[[Action], None] = lambda _: None) -> Plan:
         """Observe, plan, apply, publish: once. Raises what the edge raises; Refused for a mesh that does not parse."""
         resource = self.source.get(MESH)
+        self.looked, self.status = None, (resource or {}).get("status", {})
         self.generation = resource["metadata"]["generation"] if resource else 0
         if resource is None:
             return Plan("NotEnabled")
         try:
-            looked = self._look(parse_mesh(resource))
+            self.looked = looked = self._look(parse_mesh(resource))
         except Refused as refused:
             self._publish_refusal(resource, refused)
             raise
         if not self.follow:
-            apply_all(self.kube, looked.made.now, before=self.before_write, done=done)
+            apply_all(self.kube, looked.made.now, before=self.before_write, done=done, failed=self.failed)
             self._publish(resource, looked)
         return looked.made
 
@@ -140,6 +144,7 @@ class Reconciler:
     def _publish(self, resource: Obj, looked: Looked) -> None:
         previous = resource.get("status", {})
         status = status_of(looked.made, looked.desired, looked.snapshot, previous)
+        self.status = status
         events = (*put_back(looked.made, looked.snapshot.live), *transitions(previous, status))
         if status != previous or events:
             self.before_write()
@@ -148,7 +153,7 @@ class Reconciler:
     def _publish_refusal(self, resource: Obj, refused: Refused) -> None:
         """So that the resource says what a user must change, and not only who runs the loop."""
         previous, now = resource.get("status", {}), self.clock()
-        status = refused_status(refused, self.generation, now, previous)
+        self.status = status = refused_status(refused, self.generation, now, previous)
         if status != previous and not self.follow:
             self.before_write()
             with suppress(Refused):  # who may not do the one may not do the other: the first cause counts

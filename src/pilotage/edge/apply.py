@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pilotage.domain.actions import Action, Apply, Delete, Patch
+from pilotage.domain.errors import MeshError
 from pilotage.edge.kube import Kube
 
 
@@ -21,12 +22,20 @@ def apply_all(
     *,
     before: Callable[[], None],
     done: Callable[[Action], None] = lambda _: None,
+    failed: Callable[[Action, MeshError], None] = lambda *_: None,
 ) -> int:
-    """Does the actions in order, and counts them. `before` runs ahead of each write and may raise."""
+    """Does the actions in order, and counts them. `before` runs ahead of each write and may raise.
+
+    The first that fails ends it: `failed` is told which, and the error is raised.
+    """
     count = 0
     for action in actions:
         before()
-        apply(kube, action)
+        try:
+            apply(kube, action)
+        except MeshError as error:
+            failed(action, error)
+            raise
         done(action)
         count += 1
     return count

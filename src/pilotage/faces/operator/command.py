@@ -1,22 +1,63 @@
 """`pilotage operator`: the loop for ever, under the Lease, until it is told to stop."""
 
 import signal
+from contextlib import ExitStack
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
 
 from pilotage.faces.cli import options
 from pilotage.faces.cli.session import Session
+from pilotage.faces.cli.version import client_version
 from pilotage.faces.operator import loop
-from pilotage.faces.operator.logs import log
+from pilotage.faces.operator.logs import Format, Log
+from pilotage.faces.operator.metrics import Metrics
+from pilotage.faces.operator.pulse import Pulse
+from pilotage.faces.operator.report import Exchanges, Report
+from pilotage.faces.operator.server import Place, place, serving
+
+
+def _place(_: click.Context, __: click.Parameter, text: str) -> Place | None:
+    return place(text)
 
 
 @options.command()
-def operator(session: Session) -> None:
+@click.option(
+    "--listen",
+    metavar="HOST:PORT|off",
+    default="127.0.0.1:8085",
+    show_default=True,
+    envvar="PILOTAGE_LISTEN",
+    show_envvar=True,
+    callback=_place,
+    help="Where /healthz, /readyz and /metrics are served.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    help="One event per line on stderr; json where that is no terminal.",
+)
+def operator(session: Session, listen: Place | None, log_format: Format | None) -> None:
     """Run the loop for ever: install, mend and remove as the ServiceMesh says. Stops on SIGTERM and Ctrl-C.
 
     It may be killed at any moment: progress is what is seen in the cluster.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    log("started", server=session.kube.server)
-    try:
-        loop.run(session)
-    except KeyboardInterrupt:
-        log("stopped")
+    metrics, pulse, log = Metrics(client_version()), Pulse(), Log(log_format)
+    session.kube.transport.observer = Exchanges(metrics, pulse)
+    with ExitStack() as stack:
+        facts: dict[str, Any] = {"server": _bare(session.kube.server), "version": client_version()}
+        if listen is not None:
+            facts["listens"] = str(stack.enter_context(serving(listen, metrics, pulse)))
+        log.say("started", **facts)
+        try:
+            loop.run(session, Report(log, metrics, pulse))
+        except KeyboardInterrupt:
+            log.say("stopped")
+
+
+def _bare(server: str) -> str:
+    """Without what may stand before the host: a name and a password."""
+    parts = urlsplit(server)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

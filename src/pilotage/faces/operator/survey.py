@@ -1,0 +1,57 @@
+"""A look at the whole mesh now and then, for metrics: proxies by revision, and the findings of all rules.
+
+In a thread and with a `Store` of its own while this process leads: the loop looks at less, and must neither wait for
+it nor wake at every pod. Made by `loop`.
+"""
+
+import threading
+from types import TracebackType
+from typing import Final
+
+from pilotage.decide.gauges import of_survey
+from pilotage.decide.health import check
+from pilotage.domain.errors import MeshError
+from pilotage.domain.profile import profile_of
+from pilotage.edge.mesh import MESH, parse_mesh
+from pilotage.edge.observe import ALL, observe
+from pilotage.edge.store import Store
+from pilotage.faces.cli.session import Session
+from pilotage.faces.operator.report import Report
+
+_EVERY: Final = 60.0  # seconds; what is watched costs no request, istiods are asked
+_FIRST: Final = 5.0  # seconds, for the loop to go first
+_PARTS: Final = ALL - {"nodes", "quotas", "leases", "operator"}  # what rules look at, and not only a preflight
+
+
+class Survey:
+    """Surveys from when it is entered until it is left."""
+
+    def __init__(self, session: Session, report: Report) -> None:
+        self._session, self._report = session, report
+        self._over = threading.Event()
+
+    def __enter__(self) -> None:
+        threading.Thread(target=self._run, name="survey", daemon=True).start()
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._over.set()
+
+    def _run(self) -> None:
+        store, pause = Store(self._session.kube), _FIRST
+        while not self._over.wait(pause):
+            pause = _EVERY
+            try:
+                self._survey(store)
+            except MeshError as error:
+                self._report.failed("cannot survey", error)
+        store.close()
+
+    def _survey(self, store: Store) -> None:
+        resource = store.get(MESH)
+        if resource is None:
+            return
+        mesh = parse_mesh(resource)
+        profile, catalog = profile_of(mesh.spec), self._session.catalog
+        snapshot = observe(store, profile, catalog, self._session.now, parts=_PARTS, mesh=mesh)
+        if not self._over.is_set():
+            self._report.surveyed(of_survey(snapshot, check(snapshot)))
