@@ -45,7 +45,8 @@ class Cluster:
 
     def __init__(self, name: str, kubeconfig: Path, assets: dict[str, Path]) -> None:
         self.name, self.kubeconfig, self.assets = name, kubeconfig, assets
-        self.environment = os.environ | {"KUBECONFIG": str(kubeconfig), "PILOTAGE_TODAY": TODAY, "COLUMNS": "200"}
+        given = {"KUBECONFIG": str(kubeconfig), "PILOTAGE_TODAY": TODAY, "COLUMNS": "200"}
+        self.environment = os.environ | given | {"PILOTAGE_LISTEN": "off"}  # runs side by side would share the port
 
     def run(self, *words: str, given: str | None = None, timeout: float = 300.0) -> Result:
         """One command, no terminal; `given` is its standard input."""
