@@ -22,7 +22,7 @@ from installed import (
     wanted,
 )
 from pilotage.decide.force import Mark, force_annotation
-from pilotage.decide.inventory import stamped
+from pilotage.decide.inventory import held, stamped
 from pilotage.decide.plan import plan
 from pilotage.domain.actions import Apply, Delete, Patch, Plan
 from pilotage.domain.cluster import Pod
@@ -264,3 +264,12 @@ def test_a_survivor_that_its_hpa_is_scaling_up_does_not_hold_the_removal() -> No
     )
     made = plan(wanted(NEW), changed(snapshot, control_planes=planes))
     assert (made.phase, planes[-1].available) == ("Removing", 1)
+
+
+def test_a_part_label_that_was_edited_makes_no_revision_to_be_removed() -> None:
+    there = live(OLD)
+    service = there[ObjectRef("v1", "Service", MESH, "istiod-asm-1-30")]
+    there[ref_of(service)] = service | {"metadata": held(service)["metadata"]}
+    there[ref_of(service)]["metadata"]["labels"]["pilotage.dev/part"] = "adversary"
+    made = plan(wanted(OLD), cluster(revision("asm-1-30"), live=there, mesh=mesh("asm-1-30", soak="1h")))
+    assert (made.phase, steps(made), made.removal) == ("Installing", ["apply Service istiod-asm-1-30"], None)

@@ -19,7 +19,7 @@ from pilotage.domain.actions import Action, Delete, Wait
 from pilotage.domain.findings import Finding
 from pilotage.domain.mesh import Removal
 from pilotage.domain.names import BASE, DEFAULT_VALIDATOR, PART, REV, suffixed
-from pilotage.domain.objects import ObjectRef
+from pilotage.domain.objects import ObjectRef, ref_of
 from pilotage.domain.state import Desired, Revision, Snapshot
 from pilotage.domain.version import minor_in_name
 
@@ -50,9 +50,14 @@ class Verdict(NamedTuple):
 
 
 def removed(desired: Desired, snapshot: Snapshot) -> tuple[str, ...]:
-    """Revisions of ours that are there but no longer asked for. One that became External is another's, not unwanted."""
+    """Revisions of ours that are there but no longer asked for. One that became External is another's, not unwanted.
+
+    An object that is asked for is none of theirs, whatever somebody made of its labels.
+    """
+    asked = {ref_of(obj) for objects in desired.objects.values() for obj in objects}
     wanted = {revision.name for revision in desired.revisions}
-    return tuple(revision for revision in parts_present(snapshot.live) if revision not in wanted)
+    rest = {ref: obj for ref, obj in snapshot.live.items() if ref not in asked}
+    return tuple(revision for revision in parts_present(rest) if revision not in wanted)
 
 
 def leftover(snapshot: Snapshot, survivor: Revision, *, older: bool) -> str | None:
