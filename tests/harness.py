@@ -43,6 +43,8 @@ class Result(NamedTuple):
 class Cluster:
     """A running sandbox."""
 
+    in_memory = False  # then nobody is refused for lack of rights
+
     def __init__(self, name: str, kubeconfig: Path, assets: dict[str, Path]) -> None:
         self.name, self.kubeconfig, self.assets = name, kubeconfig, assets
         given = {"KUBECONFIG": str(kubeconfig), "PILOTAGE_TODAY": TODAY, "COLUMNS": "200"}
@@ -84,6 +86,21 @@ class Cluster:
         """As a user would: `kubectl apply -f -`."""
         objects_of_list = {"apiVersion": "v1", "kind": "List", "items": objects}
         self.kubectl("apply", "-f", "-", given=json.dumps(objects_of_list)).must()
+
+    def patch(self, what: str, patch: Obj, namespace: str = "") -> None:
+        """A merge patch; `what` is as in `node/node-1`."""
+        place = ["-n", namespace] if namespace else []
+        self.kubectl("patch", what, *place, "--type=merge", "-p", json.dumps(patch)).must()
+
+    def strike(self, *objects: Obj) -> None:
+        """Delete what is there of them; nothing is waited for."""
+        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+        self.kubectl("delete", "-f", "-", "--wait=false", "--ignore-not-found", given=listed).must()
+
+    def obey(self, command: str) -> Result:
+        """Run what was printed, as a user would: in a shell that finds kubectl and pilotage."""
+        path = f"PATH={sysconfig.get_path('scripts')}:{self.environment['PATH']}"
+        return self.run("env", path, "bash", "-euc", command)
 
     def enable(self, revision: str = STABLE, *more: str) -> Result:
         """The guide's starting point, with the charts of this sandbox."""

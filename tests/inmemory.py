@@ -1,0 +1,99 @@
+"""A cluster in this process that answers to the words of `harness.Cluster`: for tests that want many worlds, fast.
+
+`pilotage` is the real command line, called in this process, and speaks HTTP to the in-memory cluster of the package
+`pilotage_memory`. What the test itself does or looks at goes straight to that cluster's store.
+"""
+
+import io
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, Final
+from unittest.mock import patch as patched
+
+from harness import Cluster, Obj, Result
+from pilotage.faces.cli.main import cli
+from pilotage.faces.cli.run import run
+from pilotage_memory.cluster import memory_cluster
+from pilotage_memory.kinds import Key, Kind
+from pilotage_memory.lifecycle import By
+from pilotage_memory.merge import merge_patch
+from pilotage_memory.selectors import selection
+from pilotage_memory.world import World
+from pilotage_sandbox import assets
+
+_SHORT: Final = {"hpa": "horizontalpodautoscalers", "pdb": "poddisruptionbudgets", "quota": "resourcequotas"}
+
+
+@contextmanager
+def in_memory(**options: Any) -> Iterator["InMemory"]:
+    """`options` are those of `World`."""
+    world = World(**options)
+    with memory_cluster(world.store) as served:
+        yield InMemory(world, served.kubeconfig)
+
+
+class InMemory(Cluster):
+    """`world` is for what no client can do, such as to let time pass."""
+
+    in_memory = True
+
+    def __init__(self, world: World, kubeconfig: Path) -> None:
+        super().__init__("memory", kubeconfig, {"charts": assets.charts_dir(), "kubectl": assets.binary("kubectl")})
+        self.world = world
+
+    def pilotage(self, *words: str, given: str | None = None, timeout: float = 300.0) -> Result:  # noqa: ARG002
+        out, err = io.StringIO(), io.StringIO()
+        with ExitStack() as held:
+            held.enter_context(patched.dict(os.environ, self.environment))
+            held.enter_context(patched("sys.stdin", io.StringIO(given or "")))
+            held.enter_context(redirect_stdout(out))
+            held.enter_context(redirect_stderr(err))
+            code = run(cli, ["pilotage", *words])
+        return Result(words, code, out.getvalue(), err.getvalue())
+
+    def get(self, *words: str) -> Any:
+        """Of kubectl's words a kind with or without a name, -n and -l."""
+        rest, options = list(words), {}
+        for flag in ("-n", "-l"):
+            if flag in rest:
+                at = rest.index(flag)
+                _, options[flag] = rest.pop(at), rest.pop(at)
+        what, _, name = rest[0].partition("/")
+        kind = self._kind(what)
+        if name or rest[1:]:
+            found = self.world.store.get(Key(kind.group, kind.plural, options.get("-n", ""), name or rest[1]))
+            assert found is not None, words
+            return found
+        chosen = selection(kind, options.get("-l", ""), "")
+        listed = self.world.store.list(kind.group, kind.plural, options.get("-n", ""))
+        return {"items": [obj for obj in listed if chosen(obj)]}
+
+    def apply(self, *objects: Obj) -> None:
+        for obj in objects:
+            self.world.store.apply(obj, By("kubectl", self.world.store.clock()))
+
+    def patch(self, what: str, patch: Obj, namespace: str = "") -> None:
+        place = ["-n", namespace] if namespace else []
+        found = self.get(what, *place)
+        self.world.store.update(merge_patch(found, patch), manager="kubectl")
+
+    def strike(self, *objects: Obj) -> None:
+        for obj in objects:
+            self.world.store.delete(self.world.store.kind_of(obj).key(obj))
+
+    def obey(self, command: str) -> Result:
+        """Commands joined by `&&`."""
+        result = Result((), 0, "", "")
+        for part in command.split("&&"):
+            program, *words = shlex.split(part)
+            result = self.pilotage(*words) if program == "pilotage" else self.run(str(self.assets[program]), *words)
+            if result.code:
+                break
+        return result
+
+    def _kind(self, word: str) -> Kind:
+        wanted = _SHORT.get(word, word)
+        return next(kind for kind in self.world.store.kinds if wanted in (kind.plural, kind.kind.lower(), *kind.short))

@@ -1,0 +1,90 @@
+"""The guide's upgrade by the real command line on the in-memory cluster: with tags and without, either way it ends."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from harness import CANARY, MESH, STABLE, deployment, namespace
+from inmemory import InMemory, in_memory
+
+SPACE, TAG = "shop", "prod-stable"
+WAYS = [(tags, verb) for tags in (True, False) for verb in ("complete", "rollback")]
+
+
+@pytest.fixture
+def mesh() -> Iterator[InMemory]:
+    """A mesh on the old revision, with applications in it."""
+    with in_memory() as made:
+        made.enable().must()
+        made.apply(namespace(SPACE, rev=STABLE), deployment(SPACE, "web"), deployment(SPACE, "cart"))
+        yield made
+
+
+def named(way: tuple[bool, str]) -> str:
+    return f"{'with' if way[0] else 'without'}-tags-{way[1]}"
+
+
+@pytest.mark.parametrize("way", WAYS, ids=named)
+def test_the_guide_works(mesh: InMemory, way: tuple[bool, str]) -> None:
+    tags, verb = way
+    keep, gone = (CANARY, STABLE) if verb == "complete" else (STABLE, CANARY)
+    if tags:
+        mesh.pilotage("tag", "set", TAG, "--revision", STABLE, "-y").must()
+        mesh.pilotage("namespace", "move", SPACE, "--to", TAG).must()
+    assert mesh.pilotage("get-upgrades", "-o", "json").must().document["upgrades"] == [CANARY]
+    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    assert mesh.proxies(SPACE) == {"web": {STABLE}, "cart": {STABLE}}
+    move(mesh, CANARY, tags)
+    assert mesh.proxies(SPACE) == {"web": {STABLE}, "cart": {STABLE}}
+    mesh.pilotage("restart", "--not-on", CANARY).must()
+    mesh.apply(deployment(SPACE, "late", replicas=1))
+    assert mesh.proxies(SPACE) == {"web": {CANARY}, "cart": {CANARY}, "late": {CANARY}}
+    mesh.pilotage("upgrade", "rollback", "--yes").must(3)
+    if verb == "rollback":
+        move(mesh, STABLE, tags)
+        mesh.pilotage("restart", "--not-on", STABLE).must()
+    mesh.pilotage("upgrade", verb, "--yes").must()
+    expect_one(mesh, keep, gone)
+    assert mesh.proxies(SPACE) == {name: {keep} for name in ("web", "cart", "late")}
+
+
+def test_a_mesh_that_nothing_is_in_any_more_is_disabled_and_leaves_nothing_of_itself(mesh: InMemory) -> None:
+    mesh.pilotage("disable", "--yes").must(3)
+    mesh.patch(f"namespace/{SPACE}", {"metadata": {"labels": {"istio.io/rev": None}}})
+    mesh.pilotage("restart", "--all").must()
+    mesh.pilotage("disable", "--yes").must()
+    for kind in ("deployments", "services", "horizontalpodautoscalers", "pods"):
+        assert not mesh.names(kind, MESH), kind
+    for kind in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"):
+        assert not mesh.names(kind), kind
+    mesh.apply(deployment(SPACE, "late"))
+    assert mesh.proxies(SPACE)["late"] == {""}
+
+
+def test_a_canary_that_crashes_is_named_and_rolled_back(mesh: InMemory) -> None:
+    values = {"spec": {"revisions": [{"name": STABLE}, {"name": CANARY, "values": {"tag": "1.31.1-crash"}}]}}
+    mesh.patch("servicemesh/default", values)
+    started = mesh.pilotage("upgrade", "start", "--revision", CANARY, "--timeout", "1s").must(1)
+    assert "CrashLoopBackOff" in started.err
+    mesh.pilotage("upgrade", "rollback", "--yes").must()
+    expect_one(mesh, STABLE, CANARY)
+
+
+def move(mesh: InMemory, revision: str, tags: bool) -> None:
+    if tags:
+        mesh.pilotage("tag", "set", TAG, "--revision", revision, "--overwrite", "-y").must()
+    else:
+        mesh.pilotage("namespace", "move", SPACE, "--to", revision).must()
+
+
+def expect_one(mesh: InMemory, keep: str, gone: str) -> None:
+    """One control plane, whole; nothing of the other, and nothing that points at it."""
+    assert {pod["metadata"]["labels"]["istio.io/rev"] for pod in mesh.get("pods", "-n", MESH)["items"]} == {keep}
+    for kind in ("deployments", "services", "configmaps", "serviceaccounts", "hpa", "pdb", "roles", "leases"):
+        assert not {name for name in mesh.names(kind, MESH) if name.endswith(gone)}, kind
+    for kind in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"):
+        for config in mesh.get(kind)["items"]:
+            for webhook in config["webhooks"]:
+                client = webhook["clientConfig"]
+                assert (client["service"]["name"], bool(client.get("caBundle"))) == (f"istiod-{keep}", True)
+    assert [row["name"] for row in mesh.pilotage("status", "-o", "json").must().document["revisions"]] == [keep]
