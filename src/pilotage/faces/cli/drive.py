@@ -33,6 +33,7 @@ from pilotage.reconcile import Reconciler, run_until
 
 _QUIET: Final = 12.0  # seconds without a renewal of the operator's Lease after which it is said; a restart takes less
 _GONE: Final = 60.0  # after which it is not waited for any more
+_DOWN: Final = 15.0  # the same, where it had been quiet for longer than that before
 
 
 class Following(NamedTuple):
@@ -122,21 +123,23 @@ def _over(reached: Callable[[Plan], bool], still: Callable[[], None] = lambda: N
 
 def _attended(session: Session, namespace: str, operator: Operator, progress: Progress) -> Callable[[], None]:
     """Says once that the operator is waited for, and raises Refused when it is gone: words, then the next command."""
-    renewals, said = Renewals(session.kube, namespace), [operator.runs]
+    renewals, patience = Renewals(session.kube, namespace), _GONE if operator.runs else _DOWN
+    said = not operator.runs
     if not operator.runs:
         progress.say(f"waiting for {operator.where}, which does not run: {operator.cause}")
 
     def still() -> None:
+        nonlocal said
         quiet = renewals.quiet()
         if quiet < _QUIET:
             return
         now = find_operator(session.kube, namespace, real_now())
         where, cause = now.where or operator.where, now.cause or "its Lease is not renewed"
-        if quiet > _GONE:
+        if quiet > patience:
             fix = f"kubectl get pods -A -l {SELECTOR}; or the same command with --local, which does the work here"
             raise Refused(f"what you asked for is written, but {where} does not act on it: {cause}", fix=fix)
-        if said[0]:
-            said[0] = False
+        if not said:
+            said = True
             progress.say(f"waiting for {where}: no renewal of Lease {namespace}/{LEASE} for {quiet:.0f} s")
 
     return still
