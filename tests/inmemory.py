@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch as patched
 
-from harness import Cluster, Obj, Result
+from harness import Cluster, Obj, Result, sandbox
 from pilotage.faces.cli.main import cli
 from pilotage.faces.cli.run import run
 from pilotage_memory.cluster import memory_cluster
@@ -25,6 +25,16 @@ from pilotage_memory.world import World
 from pilotage_sandbox import assets
 
 _SHORT: Final = {"hpa": "horizontalpodautoscalers", "pdb": "poddisruptionbudgets", "quota": "resourcequotas"}
+
+
+BOTH: Final = ("in-memory", "real")
+
+
+@contextmanager
+def either(which: str, name: str) -> Iterator[Cluster]:
+    """One of BOTH; a real one is a sandbox of that name."""
+    with in_memory() if which == "in-memory" else sandbox(name) as made:
+        yield made
 
 
 @contextmanager

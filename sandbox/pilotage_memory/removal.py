@@ -24,9 +24,9 @@ def remove(store: "Store", key: Key, obj: Obj, grace: int | None) -> None:
     seconds = _grace(obj) if grace is None else grace
     if key.plural == "namespaces" and key.group == "":
         _mark(store, key, obj, 0, {"status": {"phase": "Terminating"}})
-        for each, entry in store.everything():
-            if each.namespace == key.name and "deletionTimestamp" not in entry.obj["metadata"]:
-                remove(store, each, entry.obj, None)
+        for each, _ in store.everything():
+            if each.namespace == key.name:
+                _follow(store, each)
         _end_namespace(store, key.name)
     elif obj["metadata"].get("finalizers") or (seconds and _bound(obj)):
         _mark(store, key, obj, seconds if _bound(obj) else 0, {})
@@ -48,11 +48,18 @@ def end(store: "Store", key: Key) -> None:
     obj = store.drop(key)
     if key.plural == "customresourcedefinitions":
         group, plural = obj["spec"]["group"], obj["spec"]["names"]["plural"]
-        for each, entry in store.entries(group, plural):
-            remove(store, each, entry.obj, None)
+        for each, _ in store.entries(group, plural):
+            _follow(store, each)
     _followers(store, obj["metadata"]["uid"])
     if key.namespace:
         _end_namespace(store, key.namespace)
+
+
+def _follow(store: "Store", key: Key) -> None:
+    """One of several that go: one before it may have taken it along, or its end has begun."""
+    entry = store.entry(key)
+    if entry is not None and "deletionTimestamp" not in entry.obj["metadata"]:
+        remove(store, key, entry.obj, None)
 
 
 def _grace(obj: Obj) -> int:
@@ -79,8 +86,8 @@ def _followers(store: "Store", uid: str) -> None:
     living = {entry.obj["metadata"]["uid"] for _, entry in store.everything()}
     for key, entry in store.everything():
         owners = [owner["uid"] for owner in entry.obj["metadata"].get("ownerReferences", ())]
-        if uid in owners and not living.intersection(owners) and "deletionTimestamp" not in entry.obj["metadata"]:
-            remove(store, key, entry.obj, None)
+        if uid in owners and not living.intersection(owners):
+            _follow(store, key)
 
 
 def _end_namespace(store: "Store", name: str) -> None:

@@ -15,6 +15,7 @@ from pilotage_memory.controllers.objects import (
     JOB,
     LEASE,
     MUTATING,
+    NAMESPACE,
     NODE,
     POD,
     QUOTA,
@@ -75,6 +76,13 @@ def test_pods_go_when_their_deployment_does(world: World) -> None:
     begin(world, SHOP)
     end(world, DEPLOYMENT, "web", "shop")
     assert pods(world, "shop") == []
+
+
+def test_a_namespace_goes_with_all_that_is_in_it(world: World) -> None:
+    begin(world, mesh("old"), SHOP)
+    end(world, NAMESPACE, "shop")
+    assert pods(world, "shop") == world.store.list("apps", "replicasets", "shop") == []
+    assert world.store.get(key_of(NAMESPACE, "shop")) is None
 
 
 def test_a_stateful_set_is_restarted_in_order_and_keeps_its_names(world: World) -> None:

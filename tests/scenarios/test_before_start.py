@@ -1,4 +1,4 @@
-"""Every rule of the preflight on the real API server: one world where it bites, one where it does not."""
+"""Every rule of the preflight on both clusters: one world where it bites, one where it does not."""
 
 import importlib.resources
 from collections.abc import Iterator
@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from harness import CANARY, MESH, STABLE, Cluster, deployment, namespace, sandbox
+from harness import CANARY, MESH, STABLE, Cluster, deployment, namespace
+from inmemory import BOTH, either
 from pilotage.decide.preflight import RULES
 from scenery import Edit, Scene, canary_start, codes, findings, injector, may, mesh_config, obj, staged, user
 
 
-@pytest.fixture(scope="module")
-def mesh() -> Iterator[Cluster]:
-    with sandbox("sc-before-start") as made:
+@pytest.fixture(scope="module", params=BOTH)
+def mesh(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    with either(request.param, "sc-before-start") as made:
         made.enable().must()
         yield made
 
