@@ -58,6 +58,13 @@ def test_of_two_authors_the_last_is_named() -> None:
     assert "by kubectl-patch" in note
 
 
+def test_an_item_that_was_taken_away_is_laid_at_the_door_of_who_holds_the_rest_of_its_list() -> None:
+    gone = {"strategy": STRATEGY, "template": {"spec": {"containers": [{"name": "other"}]}}}
+    other = {"f:template": {"f:spec": {"f:containers": {'k:{"name":"other"}': {}}}}}
+    (note,) = told(edited(gone, entry("kubectl-patch", other)), wanted())
+    assert "containers[d] changed by kubectl-patch" in note
+
+
 def test_a_field_that_was_taken_away_has_no_author() -> None:
     (note,) = told(edited({"template": IMAGE["template"] | {}}, entry("kubectl-edit", {"f:paused": {}})), wanted())
     assert "changed by someone; put back" in note

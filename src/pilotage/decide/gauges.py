@@ -47,7 +47,7 @@ def of_plan(made: Plan, revisions: Iterable[Revision], snapshot: Snapshot) -> It
             yield Gauge("pilotage_mesh_support_days", (release.end - snapshot.today).days, (revision.name,))
     known = [patch.released for minor in snapshot.catalog.minors for patch in minor.patches if patch.released]
     if known:
-        yield Gauge("pilotage_catalog_age_days", (snapshot.today - max(known)).days)
+        yield Gauge("pilotage_catalog_age_days", max((snapshot.today - max(known)).days, 0))
 
 
 def of_survey(snapshot: Snapshot, findings: Iterable[Finding]) -> Iterator[Gauge]:

@@ -66,11 +66,17 @@ def _named(items: list[Any]) -> bool:
 
 
 def _last_edit(live: Obj, paths: Sequence[Path]) -> Obj | None:
-    """The newest entry of managedFields, not ours, that holds one of the fields; None where they were taken away."""
+    """The newest entry of managedFields, not ours, that holds one of the fields, or what they were taken away from."""
     entries = live["metadata"].get("managedFields") or ()
-    others = (entry for entry in entries if entry.get("manager") not in _OURS and not entry.get("subresource"))
-    holding = (each for each in others if any(holds(each.get("fieldsV1") or {}, path) for path in paths))
+    others = [entry for entry in entries if entry.get("manager") not in _OURS and not entry.get("subresource")]
+    holding = [each for each in others if any(_touches(each, path) for path in paths)]
     return max(holding, key=lambda entry: entry.get("time") or "", default=None)
+
+
+def _touches(entry: Obj, path: Path) -> bool:
+    """An item of a list may be keyed by other fields than its name, and a field that is gone is held by nobody."""
+    around = [path[:length] for length in range(len(path), 1, -1)]
+    return any(holds(entry.get("fieldsV1") or {}, place) for place in around)
 
 
 def _text(path: Path) -> str:

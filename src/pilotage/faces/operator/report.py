@@ -92,7 +92,7 @@ class Report:
             self.metrics.reconcile_seconds.observe(time.monotonic() - began)
             self.metrics.tell("status", of_status(loop.status, loop.clock()))
         self.metrics.reconciles.labels("success").inc()
-        self.metrics.now(self.metrics.stepped)
+        self.metrics.stepped()
         looked = loop.looked
         self.metrics.tell("plan", of_plan(made, looked.desired.revisions, looked.snapshot) if looked else ())
         self._once("looked", phase=made.phase, waits="; ".join(f"{wait.subject}: {wait.cause}" for wait in made.waits))
@@ -112,7 +112,7 @@ class Report:
 
     def surveyed(self, gauges: Iterable[Gauge]) -> None:
         self.metrics.tell("survey", gauges)
-        self.metrics.now(self.metrics.surveyed)
+        self.metrics.surveyed()
 
     def failed(self, event: str, error: MeshError) -> None:
         """The same failure is said once a minute."""

@@ -20,7 +20,7 @@ from pilotage.faces.operator.report import Report
 
 _EVERY: Final = 60.0  # seconds; what is watched costs no request, istiods are asked
 _FIRST: Final = 5.0  # seconds, for the loop to go first
-_PARTS: Final = ALL - {"nodes", "quotas", "leases", "operator"}  # what rules look at, and not only a preflight
+_PARTS: Final = ALL - {"live", "nodes", "quotas", "leases", "operator"}  # what rules of health look at
 
 
 class Survey:
