@@ -15,6 +15,7 @@ from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding
 from pilotage.domain.names import CREATE_MANAGER, MESH_KEY, managed_config, shared_config
 from pilotage.domain.objects import ObjectRef
+from pilotage.domain.roles import TO_LOOK
 from pilotage.domain.state import Snapshot
 
 _SHOWN = 5
@@ -166,6 +167,4 @@ def _asked_for(snapshot: Snapshot, revision: str) -> bool:
 
 def _require_known(snapshot: Snapshot, fact: str) -> None:
     if fact in snapshot.unknown:
-        raise Refused(
-            f"{fact.replace('_', ' ')} could not be read: {snapshot.unknown[fact]}", fix="kubectl auth can-i --list"
-        )
+        raise Refused(f"{fact.replace('_', ' ')} could not be read: {snapshot.unknown[fact]}", fix=TO_LOOK)

@@ -16,7 +16,7 @@ from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import Mode
 from pilotage.domain.names import WITHOUT_MESH_CONFIG
 from pilotage.domain.objects import Obj
-from pilotage.domain.roles import ROLES, Right, role_with
+from pilotage.domain.roles import ROLES, TO_LOOK, Right, role_with
 from pilotage.domain.state import Revision, Snapshot
 
 # Facts without which a rule below is silent -> what is then not known.
@@ -63,7 +63,7 @@ def unread_facts(snapshot: Snapshot, _: Request) -> Findings:
         if fact in snapshot.unknown:
             what = fact.replace("_", " ")
             message = f"{what} could not be read ({snapshot.unknown[fact]}): {question} is not known"
-            yield Finding("PermissionMissing", message, what, f"have the right to list {what} granted to you")
+            yield Finding("PermissionMissing", message, what, TO_LOOK)
 
 
 def permission_missing(snapshot: Snapshot, _: Request) -> Findings:

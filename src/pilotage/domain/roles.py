@@ -7,6 +7,7 @@ import msgspec
 from pilotage.data import read
 
 ROLES = ("pilotage-viewer", "pilotage-dataplane", "pilotage")  # of deploy/rbac.yaml: each has what the one before has
+TO_LOOK = f"have ClusterRole {ROLES[0]} bound to you; kubectl auth can-i --list tells what you may do now"
 TABLE = "roles.json"  # role -> verb -> resources: `make generate` writes it from the rules
 
 

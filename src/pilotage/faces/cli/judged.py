@@ -12,6 +12,7 @@ from pilotage.domain.errors import Denied
 from pilotage.domain.findings import Finding
 from pilotage.domain.mesh import Mode
 from pilotage.domain.names import EVERY_REVISION
+from pilotage.domain.roles import TO_LOOK
 from pilotage.domain.state import Snapshot
 from pilotage.edge.operators import SELECTOR, Operator, find_operator, real_now
 from pilotage.faces.cli.session import Session
@@ -63,4 +64,4 @@ def _blind(snapshot: Snapshot) -> Iterator[Finding]:
     """What may not be read is not healthy: the rules about it have said nothing."""
     if snapshot.unknown:
         facts, why = ", ".join(snapshot.unknown), next(iter(snapshot.unknown.values()))
-        yield Finding("HealthUnknown", f"cannot read {facts}: {why}", fix="kubectl auth can-i --list")
+        yield Finding("HealthUnknown", f"cannot read {facts}: {why}", fix=TO_LOOK)

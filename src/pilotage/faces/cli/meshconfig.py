@@ -9,6 +9,7 @@ from pilotage.decide import meshconfig
 from pilotage.decide.meshconfig import Change
 from pilotage.domain.errors import Refused
 from pilotage.domain.names import MESH_KEY, shared_config
+from pilotage.domain.roles import TO_LOOK
 from pilotage.domain.state import Snapshot
 from pilotage.faces.cli.ask import confirm
 from pilotage.faces.cli.options import command, dry_run, output, yes
@@ -84,7 +85,7 @@ def delete(session: Session, revision: str, yes: bool, dry_run: bool) -> None:
 def _text(snapshot: Snapshot, revision: str) -> str:
     """A revision's configuration. Raises Refused where it has none."""
     if "configs" in snapshot.unknown:
-        raise Refused(f"ConfigMaps could not be read: {snapshot.unknown['configs']}", fix="kubectl auth can-i --list")
+        raise Refused(f"ConfigMaps could not be read: {snapshot.unknown['configs']}", fix=TO_LOOK)
     name = shared_config(revision)
     if name not in snapshot.configs:
         words = f"{revision} has no mesh configuration: no ConfigMap {snapshot.profile.namespace}/{name}"

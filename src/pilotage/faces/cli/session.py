@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from pilotage.domain.errors import Denied, Refused
+from pilotage.domain.roles import TO_LOOK
 
 if TYPE_CHECKING:
     from pilotage.domain.catalog import Catalog
@@ -91,5 +92,5 @@ class Session:
         seen = observe(self.kube, self.profile, self.catalog, self.now, parts=facts, mesh=mesh)
         blind = [part for part in sorted(parts or ()) if part in seen.unknown]
         if blind:
-            raise Refused(f"cannot read {blind[0]}: {seen.unknown[blind[0]]}", fix="kubectl auth can-i --list")
+            raise Refused(f"cannot read {blind[0]}: {seen.unknown[blind[0]]}", fix=TO_LOOK)
         return replace(seen, unknown=seen.unknown | self.unknown)
