@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
@@ -71,7 +71,7 @@ class Transport:
 
     def __init__(self, target: Target, deadline: float) -> None:
         self.target = target
-        self.server = target.cluster.server.rstrip("/")
+        self.server = _bare(target.cluster.server.rstrip("/"))
         self.peer = Peer(self.server, target.context, deadline)
         self._line = Line(target)
         self.credentials = self._line.credentials
@@ -104,10 +104,12 @@ class Transport:
         return self.decode(self.send(call), shape)
 
     def decode(self, body: bytes, shape: type[T]) -> T:
-        """Raises Unreachable for an answer that Kubernetes does not give: something else listens there."""
+        """Raises Unreachable for an answer that Kubernetes does not give: cut off, or something else listens there."""
         try:
             return _decoder(shape).decode(body)
-        except msgspec.MsgspecError:
+        except msgspec.MsgspecError as error:
+            if body.startswith(b'{"kind":'):
+                raise Unreachable(f"the answer of the API server {self.peer} arrived broken: {error}") from None
             start = " ".join(body[:80].decode(errors="replace").split())
             raise Unreachable(f"{self.peer} answers, but it is not Kubernetes: {start}") from None
 
@@ -191,6 +193,12 @@ class Transport:
             raise
         self.observer.answered(call.verb, response.status, time.monotonic() - started)
         return response
+
+
+def _bare(server: str) -> str:
+    """Without what may stand before the host: a name and a password are for nobody's eyes."""
+    parts = urlsplit(server)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _whole(response: Response) -> bytes:

@@ -1,9 +1,8 @@
 """`pilotage operator`: the loop for ever, under the Lease, until it is told to stop."""
 
 import signal
-from contextlib import ExitStack
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import click
 
@@ -43,21 +42,23 @@ def operator(session: Session, listen: Place | None, log_format: Format | None) 
 
     It may be killed at any moment: progress is what is seen in the cluster.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     metrics, pulse, log = Metrics(client_version()), Pulse(), Log(log_format)
     session.kube.transport.observer = Exchanges(metrics, pulse)
-    with ExitStack() as stack:
-        facts: dict[str, Any] = {"server": _bare(session.kube.server), "version": client_version()}
+    facts = {"server": session.kube.server, "version": client_version()}
+    with _until_told(log), ExitStack() as stack:
         if listen is not None:
             facts["listens"] = str(stack.enter_context(serving(listen, metrics, pulse)))
         log.say("started", **facts)
-        try:
-            loop.run(session, Report(log, metrics, pulse))
-        except KeyboardInterrupt:
-            log.say("stopped")
+        loop.run(session, Report(log, metrics, pulse))
 
 
-def _bare(server: str) -> str:
-    """Without what may stand before the host: a name and a password."""
-    parts = urlsplit(server)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+@contextmanager
+def _until_told(log: Log) -> Iterator[None]:
+    """SIGTERM ends it as Ctrl-C does, and both are no failure."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        log.say("stopped")
+    finally:
+        signal.signal(signal.SIGTERM, before)
