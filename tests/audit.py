@@ -29,6 +29,10 @@ class Asked(NamedTuple):
         return not asked and self.code < 300
 
     @property
+    def creates(self) -> bool:
+        return self.written and self.verb == "create"
+
+    @property
     def renewal(self) -> bool:
         return self.path.endswith("/leases/pilotage") or (self.verb == "create" and self.path.endswith("/leases"))
 

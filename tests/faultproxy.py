@@ -88,6 +88,7 @@ class FaultProxy:
         self.certificates = issue(folder, "proxy", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
         self.kubeconfig = folder / "through-proxy"
         self.asked: list[Asked] = []
+        self.open: set[ssl.SSLSocket] = set()
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
 
@@ -102,6 +103,12 @@ class FaultProxy:
             fault.lifted.set()
             with self._lock:
                 self._faults.remove(fault)
+
+    def drop(self) -> None:
+        """Ends every connection that is open, watches among them."""
+        for connection in tuple(self.open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def judge(self, asked: Asked) -> Fault | None:
         with self._lock:
@@ -223,14 +230,20 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, handler: type[_Handler], certificates: Pair) -> None:
-        super().__init__(("127.0.0.1", 0), handler)
-        self._tls = speaking(certificates)
+    def __init__(self, proxy: FaultProxy) -> None:
+        super().__init__(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": proxy}))
+        self._proxy, self._tls = proxy, speaking(proxy.certificates)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """The handshake belongs to the thread of its connection: one that does not come must not hold up the rest."""
         with contextlib.suppress(OSError):
-            super().finish_request(self._tls.wrap_socket(request, server_side=True), client_address)
+            connection = self._tls.wrap_socket(request, server_side=True)
+            self._proxy.open.add(connection)
+            try:
+                super().finish_request(connection, client_address)
+            finally:
+                self._proxy.open.discard(connection)
+                connection.close()
 
     def shutdown_request(self, request: Any) -> None:
         """At once: an end in good order would come before a reset."""
@@ -247,7 +260,7 @@ def _copy(read: Callable[[int], bytes], write: Callable[[bytes], Any]) -> None:
 def faulty(kubeconfig: Path, folder: Path) -> Iterator[FaultProxy]:
     """A proxy before the cluster of `kubeconfig`; its own kubeconfig and keys are in `folder`."""
     proxy = FaultProxy(kubeconfig, folder)
-    server = _Server(type("Handler", (_Handler,), {"proxy": proxy}), proxy.certificates)
+    server = _Server(proxy)
     proxy.point(server.server_port)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()

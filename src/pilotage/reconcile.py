@@ -19,7 +19,7 @@ from pilotage.decide.status import refused_status, status_of
 from pilotage.decide.transitions import transitions
 from pilotage.domain.actions import Action, Plan, Wait
 from pilotage.domain.catalog import Catalog
-from pilotage.domain.errors import MeshError, Refused, Retry, TimedOut
+from pilotage.domain.errors import MeshError, Refused, Retry, TimedOut, Unreachable
 from pilotage.domain.mesh import Mode, Owner, ServiceMesh
 from pilotage.domain.names import BASE
 from pilotage.domain.objects import Obj, ref_of
@@ -34,6 +34,7 @@ from pilotage.edge.reads import Source
 from pilotage.edge.status import publish
 
 _PAUSE = 0.1  # seconds between looks while the world moves
+_FAULT = 1.0  # after an API server that did not answer
 _CONTESTED = 30.0  # the longest pause where another undoes what we write
 _GLANCES = 2.0  # seconds for which a look at readiness alone will do, while nothing else is waited for
 
@@ -47,7 +48,7 @@ class Looked(NamedTuple):
 
 
 class Reconciler:
-    """One mesh. `before_write` raises once the Lease is lost; with `follow` nothing is written: somebody else acts.
+    """One mesh, written through `kube`, which a Lease fences; with `follow` nothing is written: somebody else acts.
 
     `source`: where to look, if not by lists of `kube`.
     """
@@ -57,7 +58,6 @@ class Reconciler:
     ) -> None:
         self.kube, self.catalog, self.clock = kube, catalog, clock
         self.source: Kube | Source = source or kube
-        self.before_write: Callable[[], None] = lambda: None
         self.follow = False
         self.generation = 0  # of the resource as last seen, 0 for none
         self.repeats = 0  # how often the same writes came again: somebody else undoes them
@@ -85,7 +85,7 @@ class Reconciler:
             self._publish_refusal(resource, refused)
             raise
         if not self.follow:
-            apply_all(self.kube, looked.made.now, before=self.before_write, done=done, failed=self.failed)
+            apply_all(self.kube, looked.made.now, done=done, failed=self.failed)
             self._publish(resource, looked)
         return looked.made
 
@@ -147,7 +147,6 @@ class Reconciler:
         self.status = status
         events = (*put_back(looked.made, looked.snapshot.live), *transitions(previous, status))
         if status != previous or events:
-            self.before_write()
             publish(self.kube, resource, status, events, looked.snapshot.now)
 
     def _publish_refusal(self, resource: Obj, refused: Refused) -> None:
@@ -155,7 +154,6 @@ class Reconciler:
         previous, now = resource.get("status", {}), self.clock()
         self.status = status = refused_status(refused, self.generation, now, previous)
         if status != previous and not self.follow:
-            self.before_write()
             with suppress(Refused):  # who may not do the one may not do the other: the first cause counts
                 publish(self.kube, resource, status, transitions(previous, status), now)
 
@@ -227,7 +225,10 @@ def run_until(
     watch: Callable[[Plan], None] = lambda _: None,
     done: Callable[[Action], None] = lambda _: None,
 ) -> Plan:
-    """Steps until `reached`. Raises TimedOut after `timeout` seconds, naming what is stuck and why; the state stays."""
+    """Steps until `reached`, through faults of the API server, which `watch` is told as waits.
+
+    Raises TimedOut after `timeout` seconds, naming what is stuck and why; the state stays.
+    """
     deadline = time.monotonic() + timeout
     made = Plan("Starting")
     while True:
@@ -237,9 +238,10 @@ def run_until(
             if reached(made):
                 return made
             pause = pause_after(reconciler, made, _PAUSE)
-        except Retry as later:
-            pause = min(later.after, 5.0)
-            stuck = str(later)
+        except (Retry, Unreachable) as fault:
+            pause = fault.after if isinstance(fault, Retry) else _FAULT
+            stuck = str(fault)
+            watch(structs.replace(made, now=(), waits=(Wait("the API server", stuck),)))
         else:
             stuck = _stuck(reconciler, made)
         if time.monotonic() + pause > deadline:

@@ -1,41 +1,17 @@
 """Never two writers: the API server's audit log tells who wrote when, however the one before ended."""
 
-import signal
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
-from subprocess import DEVNULL
-from tempfile import TemporaryDirectory
+from contextlib import AbstractContextManager
 
 import pytest
 
 from audit import Asked, Audit
-from harness import CANARY, MESH, PILOTAGE, STABLE, Cluster, eventually, sandbox
+from harness import CANARY, MESH, STABLE, Cluster, eventually, sandbox
+from processes import Process, started
 
 pytestmark = pytest.mark.e2e
 PROMISED = 15.0  # seconds from the death of a leader to the first write of the one that stands by
-
-
-class Process:
-    """A pilotage that runs, and what it has said so far."""
-
-    def __init__(self, mesh: Cluster, log: Path, *words: str) -> None:
-        self._log = log
-        with log.open("w") as told:
-            self.child = subprocess.Popen([*PILOTAGE, *words], stdin=DEVNULL, stderr=told, env=mesh.environment)
-        self.pid = self.child.pid
-
-    @property
-    def said(self) -> str:
-        return self._log.read_text()
-
-    def suspend(self) -> None:
-        self.child.send_signal(signal.SIGSTOP)
-
-    def wake(self) -> None:
-        self.child.send_signal(signal.SIGCONT)
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +19,6 @@ def mesh() -> Iterator[Cluster]:
     with sandbox("leader") as made:
         made.enable().must()
         yield made
-
-
-@contextmanager
-def started(mesh: Cluster, *words: str) -> Iterator[Process]:
-    with TemporaryDirectory() as folder:
-        process = Process(mesh, Path(folder) / "log", *words)
-        try:
-            yield process
-        finally:
-            process.child.kill()
-            process.child.wait()
 
 
 def operator(mesh: Cluster) -> AbstractContextManager[Process]:

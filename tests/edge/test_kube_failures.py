@@ -184,6 +184,14 @@ def test_something_else_that_listens_there_is_named_as_such(tmp_path: Path) -> N
         api.connect(tmp_path).get(CART)
 
 
+def test_an_answer_that_was_cut_off_on_the_way_is_named_as_such(tmp_path: Path) -> None:
+    with (
+        serving(lambda _: Reply(b'{"kind":"PodList","items":[{"metad')) as api,
+        pytest.raises(Unreachable, match=f"{api.address} .context there. arrived broken"),
+    ):
+        api.connect(tmp_path).list("v1", "Pod")
+
+
 def test_a_permission_is_what_the_review_allows(tmp_path: Path) -> None:
     def review(asked: Asked) -> Reply:
         wanted = json.loads(asked.body)["spec"]["resourceAttributes"]

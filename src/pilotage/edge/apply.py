@@ -20,17 +20,15 @@ def apply_all(
     kube: Kube,
     actions: Iterable[Action],
     *,
-    before: Callable[[], None],
     done: Callable[[Action], None] = lambda _: None,
     failed: Callable[[Action, MeshError], None] = lambda *_: None,
 ) -> int:
-    """Does the actions in order, and counts them. `before` runs ahead of each write and may raise.
+    """Does the actions in order, and counts them.
 
     The first that fails ends it: `failed` is told which, and the error is raised.
     """
     count = 0
     for action in actions:
-        before()
         try:
             apply(kube, action)
         except MeshError as error:
