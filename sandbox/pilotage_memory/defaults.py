@@ -240,6 +240,7 @@ def _definition(obj: Obj) -> None:
     names = obj["spec"]["names"]
     names.setdefault("singular", names["kind"].lower())
     names.setdefault("listKind", f"{names['kind']}List")
+    obj.setdefault("status", {"conditions": None})  # until `lifecycle.established`
 
 
 _COMPUTED: Final[dict[str, Callable[[Obj], None]]] = {

@@ -66,9 +66,6 @@ def stamp(now: datetime) -> str:
 def born(kind: Kind, obj: Obj, uid: str, now: datetime) -> Obj:
     """A new object as it will be stored, but for managedFields. Raises Invalid."""
     meta = obj["metadata"]
-    if not meta.get("name"):
-        cause = {"reason": "FieldValueRequired", "message": "Required value: name or generateName is required"}
-        raise invalid(kind.kind, kind.group, "", [cause | {"field": "metadata.name"}])
     kept = {name: value for name, value in meta.items() if name not in (*_SYSTEM, *_UNSENT)}
     made = _complete(kind, {**obj, "metadata": kept | {"uid": uid, "creationTimestamp": stamp(now)}})
     if kind.crd is not None or kind.kind not in _UNCOUNTED:
@@ -124,20 +121,18 @@ def established(crd: Obj, now: datetime) -> Obj:
 
 
 def applied(kind: Kind, before: Obj, config: Obj, by: By) -> tuple[Obj, managed.Holdings]:
-    """What applying `config` makes of `before`, to go through `changed` or `born`, and who would hold what."""
+    """What applying `config` makes of `before`, to go through `changed` or `born`, and who holds what then."""
     shape = shape_of(kind, config["apiVersion"].rpartition("/")[2])
     if by.subresource:
         config = seed(config) | {name: value for name, value in config.items() if name == by.subresource}
     elif kind.status:
         config = _without(config, "status")
-    return managed.applied(before, config, shape, by.who("Apply", ""))
+    return managed.applied(before, config, shape, managed.Apply(by.who("Apply", ""), by.force))
 
 
-def settled(kind: Kind, both: tuple[Obj, Obj], holdings: managed.Holdings, by: By) -> Obj:
-    """The object after an apply, with its managedFields. Raises Conflict."""
-    shape = shape_of(kind, both[1]["apiVersion"].rpartition("/")[2])
-    apply = managed.Apply(by.who("Apply", ""), stamp(by.now), by.force)
-    return _with(both[1], managed.settled(both, holdings, shape, apply))
+def settled(both: tuple[Obj, Obj], holdings: managed.Holdings, by: By) -> Obj:
+    """What is there after an apply, of (before, after), with its managedFields."""
+    return _with(both[1], managed.settled(both, holdings, by.who("Apply", ""), stamp(by.now)))
 
 
 _UNSENT: Final = ("resourceVersion", "selfLink", "managedFields")

@@ -97,45 +97,42 @@ def updated(before: Obj | None, after: Obj, shape: Shape, who: Manager, time: st
     return entries(held)
 
 
-def applied(before: Obj, config: Obj, shape: Shape, who: Manager) -> tuple[Obj, Holdings]:
-    """The object once `who` has applied `config` to it, not defaulted yet, and who would hold what.
+class Apply(NamedTuple):
+    """Who applies, and whether it takes what others hold."""
 
-    Raises BadRequest for a list that cannot be merged by its keys.
+    who: Manager
+    force: bool
+
+
+def applied(before: Obj, config: Obj, shape: Shape, by: Apply) -> tuple[Obj, Holdings]:
+    """The object once `config` is applied to it, not completed by defaults yet, and who holds what then.
+
+    Raises Conflict unless forced, BadRequest for a list that cannot be merged by its keys.
     """
     wrong = unmergeable(config, shape)
     if wrong is not None:
         raise refusal("BadRequest", f"{words(wrong)}: an item names no key, or one that another item has")
     held = holdings(before)
-    last = held[who].fields if who in held else frozenset()
-    names = fields_of(_bare(config), shape) - _NOBODYS
-    held[who] = Holding(names, config["apiVersion"], held[who].time if who in held else "")
+    last = held.get(by.who, Holding(frozenset(), "", ""))
+    mine = Holding(fields_of(_bare(config), shape) - _NOBODYS, config["apiVersion"], last.time)
+    held[by.who] = mine
     merged = merge(before, config, shape)
-    if last:
+    if last.fields:
         owned = named(frozenset().union(*(holding.fields for holding in held.values())))
-        merged = without(merged, named(last) - owned - _NOBODYS, shape)
-    return merged, held
-
-
-class Apply(NamedTuple):
-    who: Manager
-    time: str
-    force: bool
-
-
-def settled(both: tuple[Obj, Obj], held: Holdings, shape: Shape, by: Apply) -> list[Obj]:
-    """managedFields for what was and what is there once `applied`. Raises Conflict unless forced."""
-    change = difference(_bare(both[0]), _bare(both[1]), shape)
-    who, time = by.who, by.time
-    conflicts = {
-        other: taken for other, holding in held.items() if other != who and (taken := holding.fields & change.changed)
-    }
+        merged = without(merged, named(last.fields) - owned - _NOBODYS, shape)
+    change = difference(_bare(before), _bare(merged), shape)
+    del held[by.who]
+    conflicts = {who: both for who, holding in held.items() if (both := holding.fields & change.changed)}
     if conflicts and not by.force:
         raise _conflict(conflicts, held)
-    mine = held.pop(who)
     _give_up(held, change)
-    moved = bool(change.changed or change.removed) or not mine.time
-    if mine.fields:
-        held[who] = mine._replace(time=time if moved else mine.time)
+    return merged, held | ({by.who: mine} if mine.fields else {})
+
+
+def settled(both: tuple[Obj, Obj], held: Holdings, who: Manager, time: str) -> list[Obj]:
+    """managedFields for what was there and what is, once `applied`. An apply that changes nothing keeps its time."""
+    if who in held and (not held[who].time or _bare(both[0]) != _bare(both[1])):
+        held = held | {who: held[who]._replace(time=time)}
     return entries(held)
 
 

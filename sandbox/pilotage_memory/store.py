@@ -28,7 +28,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from pilotage_memory import lifecycle, removal
-from pilotage_memory.errors import ApiError, already_exists, gone, not_found, refusal, stale
+from pilotage_memory.errors import ApiError, already_exists, gone, invalid, not_found, refusal, stale
 from pilotage_memory.kinds import Key, Kind, Kinds, Obj
 
 __all__ = ["ApiError", "Key", "Obj", "Store"]
@@ -37,6 +37,7 @@ ADDED: Final = "ADDED"
 MODIFIED: Final = "MODIFIED"
 DELETED: Final = "DELETED"
 _REMEMBERED: Final = 20_000  # changes that a watch may start from
+_FIRST: Final = 100  # version of an empty store: no client's first guess
 
 # Names of their own, for within the class `list` is the method.
 Objs = list[Obj]
@@ -78,9 +79,9 @@ class Store:
         self.inside: Inside = lambda *_: None
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)  # notified of every change
-        self.version = 1
+        self.version = _FIRST
         self._history: Changes = []
-        self.forgotten = 0  # changes up to this version are not told any more
+        self.forgotten = _FIRST  # changes up to this version are not told any more
         self._objects: dict[tuple[str, str], dict[Key, Entry]] = {}
         self._names = 0
         self._watchers: list[Watcher] = []
@@ -140,7 +141,7 @@ class Store:
             merged, holdings = lifecycle.applied(kind, base, clone(config), by)
             new = before is None
             after = self._new(kind, merged) if new else lifecycle.changed(kind, base, merged, by.subresource)
-            return self._commit(kind, lifecycle.settled(kind, (base, after), holdings, by), before, dry_run)
+            return self._commit(kind, lifecycle.settled((base, after), holdings, by), before, dry_run)
 
     def delete(self, key: Key, *, grace: int | None = None, dry_run: bool = False) -> bool:
         """False if it was not there. `grace` in seconds, None for the object's own."""
@@ -214,13 +215,13 @@ class Store:
         stored = self.put(key, after, before)
         if removal.is_over(after):
             removal.end(self, key)
-        elif kind.kind == "CustomResourceDefinition" and "conditions" not in after.get("status", {}):
+        elif kind.kind == "CustomResourceDefinition" and not after["status"]["conditions"]:
             self.update(lifecycle.established(after, self.clock()), manager="kube-apiserver", subresource="status")
         return stored
 
     def _new(self, kind: Kind, obj: Obj) -> Obj:
         """What a create makes of `obj`, but for managedFields."""
-        self._name(obj)
+        self._name(kind, obj)
         self._admit_place(kind, obj)
         for admit in self.admission:
             obj = admit("CREATE", obj)
@@ -253,11 +254,14 @@ class Store:
             words = f"unable to create new content in namespace {place} because it is being terminated"
             raise refusal("Forbidden", f'{kind.plural} "{meta["name"]}" is forbidden: {words}')
 
-    def _name(self, obj: Obj) -> None:
+    def _name(self, kind: Kind, obj: Obj) -> None:
         meta = obj.setdefault("metadata", {})
         if not meta.get("name") and meta.get("generateName"):
             self._names += 1
             meta["name"] = meta["generateName"] + lifecycle.suffix(self._names)
+        if not meta.get("name"):
+            cause = {"reason": "FieldValueRequired", "message": "Required value: name or generateName is required"}
+            raise invalid(kind.kind, kind.group, "", [cause | {"field": "metadata.name"}])
 
     def _uid(self) -> str:
         self._names += 1

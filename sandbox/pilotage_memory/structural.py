@@ -31,6 +31,8 @@ _LIMITS: Final[dict[str, tuple[Callable[[Any, Any], bool], str]]] = {
     "pattern": (lambda value, limit: bool(re.search(limit, value)), "should match '{}'"),
 }
 
+_REASONS: Final = {"maxLength": "FieldValueTooLong", "maxItems": "FieldValueTooMany"}
+
 
 def schema_of(kind: Kind, version: str) -> Obj:
     """Of a whole custom resource."""
@@ -91,7 +93,8 @@ def _limits(schema: Obj, value: Any, path: str) -> Iterator[Cause]:
         yield _cause("FieldValueNotSupported", path, f'Unsupported value: "{value}": supported values: {allowed}')
     for name, (fits, words) in _LIMITS.items():
         if name in schema and not fits(value, schema[name]):
-            yield _cause("FieldValueInvalid", path, f"Invalid value: in body {words.format(schema[name])}")
+            told = f"Invalid value: in body {words.format(schema[name])}"
+            yield _cause(_REASONS.get(name, "FieldValueInvalid"), path, told)
     for name in schema.get("required", ()) if isinstance(value, dict) else ():
         if name not in value:
             yield _cause("FieldValueRequired", f"{path}.{name}".lstrip("."), "Required value")

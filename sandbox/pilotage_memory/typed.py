@@ -25,7 +25,8 @@ _QUANTITY: Final = re.compile(r"([+-]?[0-9.]+)([eE][+-]?[0-9]+|[KMGTPE]i|[numkMG
 
 def as_typed(obj: Obj) -> Obj:
     """A new object; only its innermost values are shared."""
-    return {name: _value(name, value) if name != "metadata" else _meta(value) for name, value in obj.items()}
+    typed: Obj = _value("", obj)
+    return typed
 
 
 def _meta(meta: Obj) -> Obj:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pilotage_memory.errors import not_found, refusal, unsupported
+from pilotage_memory.errors import invalid, not_found, refusal, unsupported
 from pilotage_memory.kinds import Kind, Obj, group_version
 from pilotage_memory.lifecycle import By
 from pilotage_memory.merge import merge_patch
@@ -54,7 +54,8 @@ def patch(store: Store, kind: Kind, place: Place, request: Request) -> Response:
 
 def _apply(store: Store, kind: Kind, place: Place, request: Request) -> Response:
     if not request.query.get("fieldManager"):
-        raise refusal("BadRequest", "fieldManager is required for apply patch")
+        cause = {"reason": "FieldValueRequired", "message": "Required value: is required for apply patch"}
+        raise invalid("PatchOptions", "meta.k8s.io", "", [cause | {"field": "fieldManager"}])
     config = _body(kind, place, request)
     if config["metadata"].get("managedFields"):
         raise refusal("BadRequest", "metadata.managedFields must be nil")
