@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -104,6 +106,14 @@ def test_a_revision_that_is_gone_leaves_no_number_behind() -> None:
     metrics.tell("survey", of_survey(world(revision("1-31")), ()))
     samples = [sample for family in metrics.registry.collect() for sample in family.samples]
     assert {sample.labels["revision"] for sample in samples if "revision" in sample.labels} == {"1-31"}
+
+
+def test_only_the_operator_loads_the_library_of_metrics() -> None:
+    verbs = "main", "status", "tag", "upgrade", "version"
+    program = f"import sys, {', '.join(f'pilotage.faces.cli.{verb}' for verb in verbs)}; print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", program], text=True).split()
+    assert "pilotage.faces.cli.status" in loaded
+    assert "prometheus_client" not in loaded
 
 
 def mesh(observed: int | None, *conditions: tuple[str, str]) -> Obj:
