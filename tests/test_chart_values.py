@@ -21,6 +21,7 @@ NONSENSE = {
     "an address without a length": {"networkPolicy": {"apiServer": {"cidrs": ["10.0.0.1"]}}},
     "no port to the API server": {"networkPolicy": {"apiServer": {"ports": []}}},
     "metrics for nobody that can be named": {"networkPolicy": {"metricsFrom": {"labels": {"a": "b"}}}},
+    "a label that the chart itself sets": {"podLabels": {"app.kubernetes.io/name": "other"}},
     "an annotation that is a number": {"podAnnotations": {"example": 1}},
 }
 
@@ -103,6 +104,24 @@ def test_the_network_policy_lets_out_to_what_is_named_and_to_nothing_else() -> N
     reach = {"apiServer": {"cidrs": ["10.0.0.1/32"], "ports": [6443]}, "charts": {"enabled": False}}
     _, api = one(render({"networkPolicy": reach}), "NetworkPolicy")["spec"]["egress"]
     assert api == {"to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}], "ports": [{"protocol": "TCP", "port": 6443}]}
+
+
+def test_the_operator_has_the_rules_of_the_full_role_and_no_others() -> None:
+    objects = render()
+    binding = one(objects, "ClusterRoleBinding")
+    (subject,) = binding["subjects"]
+    account = one(objects, "ServiceAccount")["metadata"]
+    assert (subject["namespace"], subject["name"]) == (account["namespace"], account["name"])
+    roles = {obj["metadata"]["name"]: obj["rules"] for obj in objects if obj["kind"] == "ClusterRole"}
+    assert roles[binding["roleRef"]["name"]] == yaml.safe_load((CHART / "rbac" / "full.yaml").read_text())
+    assert not [obj for obj in objects if obj["kind"] in ("Role", "RoleBinding")]
+
+
+def test_the_fence_holds_the_account_that_the_pod_runs_as() -> None:
+    objects = render({"serviceAccount": {"name": "mesh-operator"}})
+    (condition,) = one(objects, "ValidatingAdmissionPolicy")["spec"]["matchConditions"]
+    assert "'system:serviceaccount:pilotage-system:mesh-operator'" in condition["expression"]
+    assert one(objects, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == "mesh-operator"
 
 
 def test_the_crds_are_those_of_the_code_and_no_tool_takes_them_back() -> None:
