@@ -20,7 +20,7 @@ from pilotage.decide.transitions import transitions
 from pilotage.domain.actions import Action, Plan, Wait
 from pilotage.domain.catalog import Catalog
 from pilotage.domain.errors import MeshError, Refused, Retry, TimedOut, Unreachable
-from pilotage.domain.mesh import Mode, Owner, ServiceMesh
+from pilotage.domain.mesh import Mode, Owner, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.names import BASE
 from pilotage.domain.objects import Obj, ref_of
 from pilotage.domain.profile import Profile, profile_of
@@ -29,7 +29,7 @@ from pilotage.edge.apply import apply_all
 from pilotage.edge.charts import render_base, render_revision, renderer_for
 from pilotage.edge.kube import Kube
 from pilotage.edge.mesh import MESH, parse_mesh
-from pilotage.edge.observe import GUARD, INSTALL, READINESS, observe
+from pilotage.edge.observe import GUARD, INSTALL, READINESS, observe, refuse_blind
 from pilotage.edge.reads import Source
 from pilotage.edge.status import publish
 
@@ -64,6 +64,7 @@ class Reconciler:
         self.looked: Looked | None = None  # of the last step; None where it did not get as far as a plan
         self.status: Obj = {}  # as last published
         self.failed: Callable[[Action, MeshError], None] = lambda *_: None  # told of a write that ends a step
+        self._desired: tuple[ServiceMeshSpec, Desired] | None = None  # as rendered last, and from what
         self._last: tuple[Action, ...] = ()
         self._waiting: tuple[Looked, float] | None = None  # a look that left only waits, and when the next is due
 
@@ -93,10 +94,11 @@ class Reconciler:
         return self._glance(mesh) or self._whole(mesh)
 
     def _whole(self, mesh: ServiceMesh) -> Looked:
-        desired = desire(mesh, self.catalog)
+        desired = self._desire(mesh)
         snapshot = self.look(mesh, desired)
         made = self._plan(desired, snapshot)
-        only_waits = made.waits and not made.now and not needs_guard(desired, snapshot)
+        lists = self.source is self.kube  # where each look is felt
+        only_waits = lists and made.waits and not made.now and not needs_guard(desired, snapshot)
         self._waiting = (Looked(desired, snapshot, made), time.monotonic() + _GLANCES) if only_waits else None
         return Looked(desired, snapshot, made)
 
@@ -111,7 +113,7 @@ class Reconciler:
         if time.monotonic() > until:
             return None
         seen = observe(self.source, before.desired.profile, self.catalog, self.clock(), parts=READINESS)
-        _refuse_blind(seen, READINESS)
+        refuse_blind(seen, READINESS)
         fresh = {part: getattr(seen, part) for part in READINESS}
         snapshot = structs.replace(before.snapshot, now=seen.now, mesh=mesh, **fresh)
         try:
@@ -119,6 +121,12 @@ class Reconciler:
         except Refused:
             return None
         return Looked(before.desired, snapshot, made) if made.waits and not made.now else None
+
+    def _desire(self, mesh: ServiceMesh) -> Desired:
+        """Nothing but the spec goes into it: as long as that stays, so does what was rendered."""
+        if self._desired is None or self._desired[0] != mesh.spec:
+            self._desired = (mesh.spec, desire(mesh, self.catalog))
+        return self._desired[1]
 
     def _plan(self, desired: Desired, snapshot: Snapshot) -> Plan:
         """A refusal inside a rule becomes a plan that says what blocks. Counts plans that say the same as the last."""
@@ -136,7 +144,7 @@ class Reconciler:
         parts = INSTALL
         while True:
             seen = observe(self.source, desired.profile, self.catalog, self.clock(), parts=parts, mesh=mesh, refs=refs)
-            _refuse_blind(seen, INSTALL)
+            refuse_blind(seen, INSTALL)
             if parts is GUARD or not needs_guard(desired, seen):
                 return seen
             parts = GUARD
@@ -156,14 +164,6 @@ class Reconciler:
         if status != previous and not self.follow:
             with suppress(Refused):  # who may not do the one may not do the other: the first cause counts
                 publish(self.kube, resource, status, transitions(previous, status), now)
-
-
-def _refuse_blind(seen: Snapshot, parts: frozenset[str]) -> None:
-    """What may not be read cannot be planned for: an object that is not seen would be written again and again."""
-    blind = {part: why for part, why in seen.unknown.items() if part in parts}
-    if blind:
-        part, why = next(iter(blind.items()))
-        raise Refused(f"cannot see {part}: {why}", fix="kubectl auth can-i --list")
 
 
 def desire(mesh: ServiceMesh, catalog: Catalog) -> Desired:

@@ -11,6 +11,7 @@ import pytest
 from living_api import Living
 from loopback_api import serving, status
 
+from harness import eventually
 from pilotage.domain.catalog import Catalog
 from pilotage.domain.errors import Denied, Retry
 from pilotage.domain.mesh import ProfileName
@@ -59,17 +60,15 @@ def service(name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": MESH, "labels": OURS}}
 
 
-def wakes(world: World, change: Callable[[], object]) -> bool:
-    """Whether the loop would look again after `change`; a second change, which does wake, tells that it was seen."""
-    before = world.store.serial
+def wakes(world: World, look: Callable[[], object], change: Callable[[], object]) -> bool:
+    """Whether `change`, after `look`, has the loop look again. A bell that always does tells that it was seen."""
+    bell = str(world.store.begin())
+    look()
+    world.names()
     change()
-    world.api.put(SERVICES, "bell", MESH, labels=OURS, spec=world.store.serial)
-    world.store.rest(before, 20)
-    while not any(
-        obj.get("spec") == before for obj in world.store.list("v1", "Service", labels="pilotage.dev/managed=true")
-    ):
-        world.store.rest(world.store.serial, 0.05)
-    return world.store.serial - before > 1
+    world.api.put(SERVICES, f"bell-{bell}", MESH, labels=OURS)
+    eventually("the bell rings", lambda: f"bell-{bell}" in world.names())
+    return world.store.begin() - int(bell) > 1
 
 
 def test_after_any_changes_the_store_tells_what_lists_tell(world: World) -> None:
@@ -78,8 +77,7 @@ def test_after_any_changes_the_store_tells_what_lists_tell(world: World) -> None
     made: set[tuple[str, str, str]] = set()
     for _ in range(150):
         _change(world.api, dice, made)
-    settled(world)
-    assert world.look(world.store) == world.look(world.kube)
+    eventually("the store is where lists are", lambda: world.look(world.store) == world.look(world.kube))
     assert len(world.look(world.store).pods) > 5
 
 
@@ -99,33 +97,22 @@ def _change(api: Living, dice: random.Random, made: set[tuple[str, str, str]]) -
     api.put(*place, labels=before["metadata"]["labels"] if before else labels, spec=spec, webhooks=[])
 
 
-def settled(world: World) -> None:
-    """Awaits that the store has seen the last change of each kind."""
-    for _ in range(100):
-        if world.look(world.store) == world.look(world.kube):
-            return
-        world.store.rest(world.store.serial, 0.05)
-
-
 def test_what_may_not_be_read_is_unknown_as_in_lists_and_known_once_it_may(world: World) -> None:
     world.api.refused[PODS] = NO_PODS
     assert world.look(world.store).unknown == world.look(world.kube).unknown
     assert "pods" in world.look(world.store).unknown
     assert ("Pod", "jane may not list pods in the whole cluster") in world.said
     del world.api.refused[PODS]
-    while "pods" in world.look(world.store).unknown:
-        world.store.rest(world.store.serial, 20)
+    eventually("pods are known", lambda: "pods" not in world.look(world.store).unknown)
     assert ("Pod", "") in world.said
 
 
 def test_what_may_no_longer_be_read_is_not_shown_as_it_was(world: World) -> None:
     world.api.put(PODS, "cart", "shop")
     assert [pod.name for pod in world.store.pods().pods] == ["cart"]
-    serial = world.store.serial
     world.api.refused[PODS] = NO_PODS
     world.api.put(PODS, "other", "shop")  # so that the watch under way looks up, and ends
-    while not any(cause for collection, cause in world.said if collection == "Pod"):
-        world.store.rest(serial, 0.05)
+    eventually("it is said", lambda: any(cause for collection, cause in world.said if collection == "Pod"))
     with pytest.raises(Denied):
         world.store.pods()
 
@@ -170,8 +157,33 @@ def test_a_dry_run_is_not_waited_for(world: World) -> None:
 
 
 def test_a_change_wakes_the_loop(world: World) -> None:
-    world.look(world.store)
-    assert wakes(world, lambda: world.api.put(SERVICES, "istiod", MESH, labels=OURS))
+    def change() -> None:
+        world.api.put(SERVICES, "istiod", MESH, labels=OURS)
+
+    assert wakes(world, world.names, change)
+
+
+def test_the_loop_rests_until_what_it_read_changes(world: World) -> None:
+    serial = world.store.begin()
+    assert world.names() == []
+    later = threading.Timer(0.2, lambda: world.api.put(SERVICES, "istiod", MESH, labels=OURS))
+    later.start()
+    world.store.rest(serial, 60)
+    assert world.names() == ["istiod"]
+
+
+def test_what_the_last_look_did_not_read_wakes_nobody(world: World) -> None:
+    world.store.pods()
+    assert not wakes(world, lambda: None, lambda: world.api.put(PODS, "cart", "shop"))
+    assert wakes(world, world.store.pods, lambda: world.api.put(PODS, "till", "shop"))
+
+
+def test_what_is_read_aside_wakes_nobody_and_is_followed_once(world: World) -> None:
+    aside = world.store.aside()
+    assert not wakes(world, aside.pods, lambda: world.api.put(PODS, "cart", "shop"))
+    eventually("it is seen", lambda: aside.pods().pods)
+    assert world.store.pods() == aside.pods()
+    assert world.api.asked.count(PODS) == 1
 
 
 @pytest.mark.parametrize(
@@ -187,11 +199,12 @@ def test_what_no_rule_could_see_wakes_nobody(
     world: World, collection: str, kind: tuple[str, str], before: Any, after: Any
 ) -> None:
     world.api.put(collection, "istiod", MESH, **before)
-    world.store.list(*kind)
-    world.names()
-    assert not wakes(world, lambda: world.api.put(collection, "istiod", MESH, **after))
-    [kept] = world.store.list(*kind)
-    assert after.items() <= kept.items()
+
+    def look() -> list[dict[str, Any]]:
+        return world.store.list(*kind)
+
+    assert not wakes(world, look, lambda: world.api.put(collection, "istiod", MESH, **after))
+    eventually("it is seen", lambda: after.items() <= look()[0].items())
 
 
 def test_what_is_not_asked_for_is_not_followed(world: World) -> None:

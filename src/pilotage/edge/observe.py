@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pilotage.domain.catalog import Catalog
 from pilotage.domain.cluster import Namespace, Node, Pod, Quota, Workload
-from pilotage.domain.errors import Denied
+from pilotage.domain.errors import Denied, Refused
 from pilotage.domain.istio import ControlPlane, IstiodReport
 from pilotage.domain.mesh import ServiceMesh
 from pilotage.domain.names import LEASE, MESH_KEY
@@ -61,6 +61,17 @@ def observe(  # noqa: PLR0913 - what is asked of the cluster, and what a Snapsho
                 unknown[field] = str(denied)
     facts.setdefault("kubernetes", Version(0, 0))
     return Snapshot(now=now, catalog=catalog, profile=profile, mesh=mesh, unknown=unknown, **facts)
+
+
+def refuse_blind(seen: Snapshot, parts: Parts) -> None:
+    """Raises Refused where one of `parts` may not be read.
+
+    Nothing can be planned for what is not seen: it would be written again and again.
+    """
+    blind = {part: why for part, why in seen.unknown.items() if part in parts}
+    if blind:
+        part, why = next(iter(blind.items()))
+        raise Refused(f"cannot see {part}: {why}", fix="kubectl auth can-i --list")
 
 
 def _namespaces(look: Look) -> tuple[Namespace, ...]:

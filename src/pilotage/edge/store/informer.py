@@ -30,7 +30,7 @@ class Held(NamedTuple, Generic[T]):
 
 
 class Board:
-    """What all informers share: the lock and bell in `changed`, and how many changes worth a look there were."""
+    """What all informers share: the lock and bell in `changed`, and how many changes there were to what was read."""
 
     def __init__(self, say: Callable[[str, str], None]) -> None:
         self.changed = threading.Condition()
@@ -43,6 +43,7 @@ class Informer(Generic[T]):
 
     def __init__(self, name: str, shape: Shape[T], board: Board, deadline: float) -> None:
         self._name, self._shape, self._board, self._deadline = name, shape, board, deadline
+        self.wakes = False  # whether its changes count: the last look of the loop has read it
         self._held: dict[Key, Held[T]] = {}
         self._place = ""
         self._listed = False
@@ -56,7 +57,7 @@ class Informer(Generic[T]):
             before, self._held, self._place = self._held, fresh, place()
             known, self._listed = self._listed, True
             alike = before.keys() == fresh.keys() and all(self._alike(held, fresh[key]) for key, held in before.items())
-            self._changed(not (known and alike))
+            self._changed(known and not alike)  # for the first list its readers wait
 
     def take(self, change: str, head: Head, raw: msgspec.Raw) -> None:
         held = None if change == DELETED else self._kept(head, raw)
@@ -118,7 +119,7 @@ class Informer(Generic[T]):
     def _changed(self, matters: bool) -> None:
         """Tells waiting readers, and where it matters the loop."""
         self._sorted = None
-        self._board.serial += matters
+        self._board.serial += matters and self.wakes
         self._board.changed.notify_all()
 
     def _tell(self, failure: MeshError | None) -> None:

@@ -1,8 +1,10 @@
 """Lists that watches keep up to date, as a `Source` for `observe`, and the bell that wakes the operator's loop.
 
-A collection is followed from when it is first asked for: what no plan asks costs nothing.
+A collection is followed from when it is first asked for: what no plan asks costs nothing. The bell rings for changes of
+what the last look has read, and for no others.
 """
 
+import copy
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -48,14 +50,26 @@ class Store:
         self._informers: dict[Watched, Informer[Any]] = {}
         self._asked = Asked()
         self._pools = Pools(ThreadPoolExecutor(_REQUESTS, "requests"), ThreadPoolExecutor(_FACTS, "facts"))
+        self._wakes = True
 
-    @property
-    def serial(self) -> int:
-        """Grows with each change that a rule could see."""
-        return self._board.serial
+    def aside(self) -> "Store":
+        """The same, for one who looks now and then: what only it reads rings no bell."""
+        other = copy.copy(self)
+        other._wakes = False
+        return other
+
+    def begin(self) -> int:
+        """Begins a look. What it gives is for `rest`, after the look."""
+        with self._lock, self._board.changed:
+            for informer in self._informers.values():
+                informer.wakes = False
+            return self._board.serial
 
     def rest(self, serial: int, seconds: float) -> None:
-        """Until there are changes since `serial` was read, at most about `seconds`: not all operators wake at once."""
+        """Until what was read since `begin` gave `serial` has changed in a way that a rule could see.
+
+        At most about `seconds`: not all operators wake at once.
+        """
         with self._board.changed:
             self._board.changed.wait_for(lambda: self._board.serial != serial, seconds * random.uniform(0.9, 1.1))
 
@@ -112,6 +126,7 @@ class Store:
                 follower = self.kube.follower(watched, informer, self._over, absent)
                 self._informers[watched] = informer
                 threading.Thread(target=follower.run, name=str(watched), daemon=True).start()
+            self._informers[watched].wakes |= self._wakes
             return self._informers[watched]
 
     def _wrote(self, ref: ObjectRef, obj: Obj | None) -> None:

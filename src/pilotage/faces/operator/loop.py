@@ -36,7 +36,7 @@ def run(session: Session, report: Report) -> NoReturn:
 
 def _lead(session: Session, store: Store, report: Report) -> None:
     """Waits for a ServiceMesh, takes the Lease of its namespace, and reconciles while it holds it."""
-    serial = store.serial
+    serial = store.begin()
     resource = store.get(MESH)
     if resource is None:
         report.idle("waits for a ServiceMesh")
@@ -45,7 +45,7 @@ def _lead(session: Session, store: Store, report: Report) -> None:
     profile = profile_of(parse_mesh(resource).spec)
     ensure_namespace(store.kube, profile.namespace)
     lease = Lease(store.kube, profile.namespace, operator_identity())
-    with lease.kept(report.stands_by) as kube, report.leading(lease.identity), Survey(session, report):
+    with lease.kept(report.stands_by) as kube, report.leading(lease.identity), Survey(session, store, report):
         loop = Reconciler(kube, session.catalog, lambda: session.now, store)
         loop.failed = report.not_written
         while True:
@@ -55,7 +55,7 @@ def _lead(session: Session, store: Store, report: Report) -> None:
 
 def _step_and_rest(loop: Reconciler, store: Store, report: Report) -> None:
     """One look, then rest until something changed, it is time, or somebody's undoing has had its pause."""
-    serial, began = store.serial, time.monotonic()
+    serial, began = store.begin(), time.monotonic()
     pause = _step(loop, report)
     took = time.monotonic() - began
     if loop.contested:

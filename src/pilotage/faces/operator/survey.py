@@ -1,7 +1,7 @@
 """A look at the whole mesh now and then, for metrics: proxies by revision, and the findings of all rules.
 
-In a thread and with a `Store` of its own while this process leads: the loop looks at less, and must neither wait for
-it nor wake at every pod. Made by `loop`.
+In a thread of its own while this process leads: the loop looks at less, and must neither wait for it nor wake at every
+pod. Made by `loop`.
 """
 
 import threading
@@ -26,8 +26,8 @@ _PARTS: Final = ALL - {"live", "nodes", "quotas", "leases", "operator"}  # what 
 class Survey:
     """Surveys from when it is entered until it is left."""
 
-    def __init__(self, session: Session, report: Report) -> None:
-        self._session, self._report = session, report
+    def __init__(self, session: Session, store: Store, report: Report) -> None:
+        self._session, self._store, self._report = session, store.aside(), report
         self._over = threading.Event()
 
     def __enter__(self) -> None:
@@ -37,21 +37,20 @@ class Survey:
         self._over.set()
 
     def _run(self) -> None:
-        store, pause = Store(self._session.kube), _FIRST
+        pause = _FIRST
         while not self._over.wait(pause):
             pause = _EVERY
             try:
-                self._survey(store)
+                self._survey()
             except MeshError as error:
                 self._report.failed("cannot survey", error)
-        store.close()
 
-    def _survey(self, store: Store) -> None:
-        resource = store.get(MESH)
+    def _survey(self) -> None:
+        resource = self._store.get(MESH)
         if resource is None:
             return
         mesh = parse_mesh(resource)
         profile, catalog = profile_of(mesh.spec), self._session.catalog
-        snapshot = observe(store, profile, catalog, self._session.now, parts=_PARTS, mesh=mesh)
+        snapshot = observe(self._store, profile, catalog, self._session.now, parts=_PARTS, mesh=mesh)
         if not self._over.is_set():
             self._report.surveyed(of_survey(snapshot, check(snapshot)))
