@@ -5,9 +5,9 @@ there. Tried against a real API server in tests/conformance; a kind that is not 
 """
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pilotage_memory.kinds import Obj
 
@@ -120,33 +120,41 @@ _TABLES: Final[dict[str, _Table]] = {
 
 def fill_in(obj: Obj) -> None:
     """Adds the defaults of a built-in object, in place."""
-    for path, value in _compiled(obj["kind"]):
-        for parent in _parents(obj, path[:-1]):
-            parent.setdefault(path[-1], _fresh(value))
+    _fill(obj, _tree(obj["kind"]))
     computed = _COMPUTED.get(obj["kind"])
     if computed is not None:
         computed(obj)
 
 
+class _Leaf(NamedTuple):
+    value: Any
+
+
 @cache
-def _compiled(kind: str) -> tuple[tuple[tuple[str, ...], Any], ...]:
-    return tuple((tuple(path.split(".")), value) for path, value in _TABLES.get(kind, {}).items())
+def _tree(kind: str) -> Obj:
+    """The table of a kind, its paths that begin alike joined."""
+    root: Obj = {}
+    for path, value in _TABLES.get(kind, {}).items():
+        *above, last = path.split(".")
+        node = root
+        for name in above:
+            node = node.setdefault(name, {})
+        node[last] = _Leaf(value)
+    return root
 
 
-def _parents(value: Any, path: tuple[str, ...]) -> Iterator[Obj]:
-    """Every map that `path` leads to; maps on the way are made, unless the path asks for them to be there."""
-    if not path:
-        yield value
-        return
-    name, rest = path[0], path[1:]
-    if name.endswith("[]"):
-        for item in value.get(name[:-2]) or ():
-            yield from _parents(item, rest)
-    elif name.endswith("?"):
-        if isinstance(value.get(name[:-1]), dict):
-            yield from _parents(value[name[:-1]], rest)
-    else:
-        yield from _parents(value.setdefault(name, {}), rest)
+def _fill(value: Obj, tree: Obj) -> None:
+    """Maps on the way are made, unless their path asks for them to be there."""
+    for name, below in tree.items():
+        if isinstance(below, _Leaf):
+            value.setdefault(name, _fresh(below.value))
+        elif name.endswith("[]"):
+            for item in value.get(name[:-2]) or ():
+                _fill(item, below)
+        elif not name.endswith("?"):
+            _fill(value.setdefault(name, {}), below)
+        elif isinstance(value.get(name[:-1]), dict):
+            _fill(value[name[:-1]], below)
 
 
 def _fresh(value: Any) -> Any:

@@ -112,8 +112,13 @@ def _compare(both: tuple[Any, Any], shape: Shape, path: Path, out: tuple[set[Pat
 
 def named(fields: Fields) -> Fields:
     """With the fields that hold them: who owns something in a struct owns the struct."""
-    above = {path[:length] for path in fields for length in range(1, len(path)) if path[length - 1].startswith("f:")}
-    return fields | above
+    above: set[Path] = set()
+    for path in fields:
+        for length in range(len(path) - 1, 0, -1):
+            if (holder := path[:length]) in above:
+                break  # and so is all above it
+            above.add(holder)
+    return fields | {path for path in above if path[-1].startswith("f:")}
 
 
 def encode(fields: Iterable[Path]) -> Obj:

@@ -4,7 +4,7 @@ As the API server does it (sigs.k8s.io/structured-merge-diff): an update takes o
 it names, conflicts with what others hold and it would change, and gives up what it no longer names.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pilotage_memory.errors import refusal
 from pilotage_memory.fieldsets import (
@@ -34,9 +34,15 @@ class Manager(NamedTuple):
 
 
 class Holding(NamedTuple):
+    """`entry`: as it was read, where nothing of it has changed since."""
+
     fields: Fields
     version: str
     time: str
+    entry: Obj | None = None
+
+    def changed(self, **fields: Any) -> "Holding":
+        return self._replace(entry=None, **fields)
 
 
 Holdings = dict[Manager, Holding]
@@ -64,25 +70,20 @@ def holdings(obj: Obj) -> Holdings:
         who = Manager(
             entry["manager"], entry["operation"], "" if applied else entry["apiVersion"], entry.get("subresource", "")
         )
-        found[who] = Holding(decode(entry["fieldsV1"]), entry["apiVersion"], entry["time"])
+        found[who] = Holding(decode(entry["fieldsV1"]), entry["apiVersion"], entry["time"], entry)
     return found
 
 
 def entries(held: Holdings) -> list[Obj]:
     """As managedFields, appliers first, then by time."""
     ordered = sorted(held.items(), key=lambda each: (each[0].operation, each[1].time, each[0]))
-    return [
-        {
-            "manager": who.name,
-            "operation": who.operation,
-            "apiVersion": holding.version,
-            "time": holding.time,
-            "fieldsType": "FieldsV1",
-            "fieldsV1": encode(holding.fields),
-        }
-        | ({"subresource": who.subresource} if who.subresource else {})
-        for who, holding in ordered
-    ]
+    return [holding.entry or _entry(who, holding) for who, holding in ordered]
+
+
+def _entry(who: Manager, holding: Holding) -> Obj:
+    entry: Obj = {"manager": who.name, "operation": who.operation, "apiVersion": holding.version, "time": holding.time}
+    entry |= {"fieldsType": "FieldsV1", "fieldsV1": encode(holding.fields)}
+    return entry | ({"subresource": who.subresource} if who.subresource else {})
 
 
 def updated(before: Obj | None, after: Obj, shape: Shape, who: Manager, time: str) -> list[Obj]:
@@ -114,7 +115,9 @@ def applied(before: Obj, config: Obj, shape: Shape, by: Apply) -> tuple[Obj, Hol
         raise refusal("BadRequest", f"{words(wrong)}: an item names no key, or one that another item has")
     held = holdings(before)
     last = held.get(by.who, Holding(frozenset(), "", ""))
-    mine = Holding(fields_of(_bare(config), shape) - _NOBODYS, config["apiVersion"], last.time)
+    names = fields_of(_bare(config), shape) - _NOBODYS
+    same = (names, config["apiVersion"]) == last[:2]
+    mine = last if same else Holding(names, config["apiVersion"], last.time)
     held[by.who] = mine
     merged = merge(before, config, shape)
     if last.fields:
@@ -132,7 +135,7 @@ def applied(before: Obj, config: Obj, shape: Shape, by: Apply) -> tuple[Obj, Hol
 def settled(both: tuple[Obj, Obj], held: Holdings, who: Manager, time: str) -> list[Obj]:
     """managedFields for what was there and what is, once `applied`. An apply that changes nothing keeps its time."""
     if who in held and (not held[who].time or _bare(both[0]) != _bare(both[1])):
-        held = held | {who: held[who]._replace(time=time)}
+        held = held | {who: held[who].changed(time=time)}
     return entries(held)
 
 
@@ -143,7 +146,7 @@ def _give_up(held: Holdings, change: Difference) -> None:
         if not kept:
             del held[who]
         elif len(kept) < len(holding.fields):
-            held[who] = holding._replace(fields=kept)
+            held[who] = holding.changed(fields=kept)
 
 
 def _bare(obj: Obj) -> Obj:
