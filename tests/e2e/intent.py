@@ -2,11 +2,12 @@
 
 import json
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from harness import Cluster, Obj, eventually
+from harness import PILOTAGE, Cluster, Obj, eventually
 
 
 def ask(mesh: Cluster, **spec: Any) -> None:
@@ -48,11 +49,15 @@ def events(mesh: Cluster, reason: str) -> list[Obj]:
 @contextmanager
 def operator(mesh: Cluster) -> Iterator[None]:
     """A plain `pilotage operator`, stopped as a Deployment would stop it."""
-    process = mesh.start("operator")
+    said = mesh.kubeconfig.with_name("operator.log")  # a pipe that nobody reads would stop it in the middle
+    with said.open("wb") as log:
+        words = (*PILOTAGE, "operator")
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=mesh.environment)
     try:
         yield
     finally:
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
+        process.wait(timeout=60)
+    err = said.read_text()
     assert process.returncode == 0, err
     assert "Traceback" not in err, err

@@ -78,6 +78,7 @@ def test_a_status_that_was_wiped_makes_it_soak_anew(mesh: Cluster) -> None:
     first = expect_phase(mesh, "RemovalSoaking")["removal"]
     wipe = ("--subresource=status", "--type=merge", "-p", '{"status": null}')
     mesh.kubectl("patch", "smesh", "default", *wipe).must()
+    mesh.kubectl("annotate", "smesh", "default", "example.com/look=now", "--overwrite").must()
     eventually("a later beginning", lambda: _since(mesh) > _moment(first["since"]))
     _remove_now(mesh)
 
@@ -152,7 +153,7 @@ def _kept_by_git(mesh: Cluster) -> None:
 
 
 def _forget_git(mesh: Cluster) -> None:
-    entries = resource(mesh)["metadata"]["managedFields"]
+    entries = mesh.get("servicemesh", "default", "--show-managed-fields")["metadata"]["managedFields"]
     mine = [entry for entry in entries if entry["manager"] != "argocd-controller"]
     patch = [{"op": "replace", "path": "/metadata/managedFields", "value": mine}]
     mesh.kubectl("patch", "smesh", "default", "--type=json", "-p", json.dumps(patch)).must()
