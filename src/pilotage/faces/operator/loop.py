@@ -19,6 +19,7 @@ from pilotage.faces.operator.survey import Survey
 from pilotage.reconcile import Reconciler, pause_after
 
 _WAITING, _RESTING, _FAILED = 5.0, 180.0, 5.0  # seconds until the next look, where nothing changes before
+_IDLE = 30.0  # the same while there is no ServiceMesh
 _SHARE = 5.0  # times what the last step took: the least rest before the next, so that a busy cluster is not chased
 
 
@@ -40,7 +41,8 @@ def _lead(session: Session, store: Store, report: Report) -> None:
     resource = store.get(MESH)
     if resource is None:
         report.idle("waits for a ServiceMesh")
-        store.rest(serial, _RESTING)
+        store.rest(serial, _IDLE)
+        store.kube.version()  # a sign of life: without a Lease nothing else is asked for minutes
         return
     profile = profile_of(parse_mesh(resource).spec)
     ensure_namespace(store.kube, profile.namespace)
