@@ -61,6 +61,7 @@ class Living:
 
     def respond(self, asked: Asked) -> Reply:
         if asked.path == "/apis":
+            self.asked.append(asked.path)
             return Reply({"groups": []})
         if asked.path == "/version":
             return Reply({"gitVersion": "v1.36.3"})

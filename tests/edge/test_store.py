@@ -221,3 +221,11 @@ def test_a_webhook_is_found_by_name_and_by_label_in_one_list(world: World) -> No
     assert world.store.get(ObjectRef(*kind, "", "ours")) == found
     assert world.store.get(ObjectRef(*kind, "", "absent")) is None
     assert world.api.asked == [HOOKS]
+
+
+def test_the_kinds_that_are_served_are_asked_for_again_once_there_is_another_crd(world: World) -> None:
+    for _ in range(3):
+        assert world.store.resources("istio.io") == []
+    assert world.api.asked.count("/apis") == 1
+    world.api.put("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "gateways.networking.istio.io")
+    eventually("they are asked for", lambda: world.store.resources("istio.io") or world.api.asked.count("/apis") == 2)

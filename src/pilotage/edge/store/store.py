@@ -9,10 +9,11 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
 
 from pilotage.domain.cluster import Pod
+from pilotage.domain.errors import Denied
 from pilotage.domain.istio import IstiodReport
 from pilotage.domain.names import MESH_KIND
 from pilotage.domain.objects import Obj, ObjectRef, labels_of
@@ -31,10 +32,11 @@ T = TypeVar("T")
 _REQUESTS: Final = 8  # at once
 _FACTS: Final = 32  # more than there are facts
 _REPORTS: Final = 5.0  # seconds for which an istiod's answer will do
-_SERVED: Final = 60.0  # seconds for which the kinds that the API server serves will do
-_VERSION: Final = 600.0  # seconds
+_KNOWN: Final = 600.0  # seconds for what changes with the API server itself
+_SERVED: Final = 60.0  # seconds for the kinds that it serves, where no CRD tells of new ones
 _ABSENT: Final = 60.0  # seconds until a kind that is not served is looked for again
 _ENABLED: Final = 5.0  # the same for the ServiceMesh, which a user is about to make
+_CRD: Final = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 # Few objects, and asked for both whole and by label: one watch for both.
 _UNSELECTED: Final = frozenset({MESH_KIND, "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"})
 
@@ -104,10 +106,15 @@ class Store:
         return [*self._informer(Watched(KINDS[kind], kind), WORKLOADS).read()]
 
     def resources(self, group_suffix: str) -> Kinds:
-        return self._asked.once(f"resources {group_suffix}", (), _SERVED, lambda: self.kube.resources(group_suffix))
+        seconds, crds = _SERVED, tuple[Any, ...]()
+        with suppress(Denied):  # then they are asked for more often instead
+            metas = (crd["metadata"] for crd in self.list_metadata(*_CRD))
+            crds = tuple((meta["name"], meta.get("generation")) for meta in metas)
+            seconds = _KNOWN
+        return self._asked.once(f"kinds {group_suffix}", crds, seconds, lambda: self.kube.resources(group_suffix))
 
     def version(self) -> Version:
-        return self._asked.once("version", (), _VERSION, self.kube.version)
+        return self._asked.once("version", (), _KNOWN, self.kube.version)
 
     def reports(self, pods: Iterable[Pod], pool: Executor) -> tuple[IstiodReport, ...]:
         running = tuple(filter(istiod.runs, pods))
