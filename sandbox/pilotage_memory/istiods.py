@@ -4,7 +4,6 @@ An istiod is a pod labelled `app: istiod` whose process runs. A controller like 
 """
 
 import base64
-import copy
 import hashlib
 from collections.abc import Iterable
 from typing import Final
@@ -26,6 +25,7 @@ from pilotage_memory.controllers.objects import (
     named,
 )
 from pilotage_memory.kinds import Obj
+from pilotage_memory.store import clone
 
 REV: Final = "istio.io/rev"
 _INJECTOR: Final = "sidecar-injector.istio.io"
@@ -107,7 +107,7 @@ class Istiods(Base):
         istiods = self._processes(revision) if revision else []
         if config is None or not istiods or not self._in_time(config, istiods[0]):
             return
-        changed = copy.deepcopy(config)
+        changed = clone(config)
         for webhook in changed.get("webhooks") or ():
             if webhook["name"].endswith(_INJECTOR):
                 webhook["clientConfig"]["caBundle"] = _bundle(istiods[0])
@@ -121,7 +121,7 @@ class Istiods(Base):
         if config is None or not istiods or not self._in_time(config, istiods[0]):
             return
         up = any(holds(pod, "Ready") and not deleting(pod) for pod in istiods)
-        changed = copy.deepcopy(config)
+        changed = clone(config)
         for webhook in changed.get("webhooks") or ():
             webhook["clientConfig"]["caBundle"] = _bundle(istiods[0])
             if up:

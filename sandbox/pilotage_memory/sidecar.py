@@ -4,11 +4,11 @@ Names, annotations, environment and the places of containers are those that a re
 contexts and volumes beyond their names are left out.
 """
 
-import copy
 import json
 from typing import Any, Final, NamedTuple
 
 from pilotage_memory.kinds import Obj
+from pilotage_memory.store import clone
 
 PROXY: Final = "istio-proxy"
 INJECTED: Final = "sidecar.istio.io/status"
@@ -53,7 +53,7 @@ def wants_proxy(pod: Obj) -> bool:
 
 def injected(pod: Obj, injector: Injector) -> Obj:
     """The pod with a proxy of this revision; one that had another's gets this one's in its place."""
-    made = copy.deepcopy(pod)
+    made = clone(pod)
     meta, spec = made["metadata"], made["spec"]
     labels, annotations = meta.get("labels") or {}, meta.get("annotations") or {}
     if INJECTED in annotations:
@@ -109,7 +109,7 @@ def _proxy(pod: Obj, injector: Injector, role: str) -> Obj:
 
 def _resources(injector: Injector) -> Obj:
     asked = ((injector.values.get("global") or {}).get("proxy") or {}).get("resources")
-    return {"resources": copy.deepcopy(asked)} if asked else {}
+    return {"resources": clone(asked)} if asked else {}
 
 
 def _replace(containers: list[Obj], proxy: Obj) -> None:

@@ -1,6 +1,5 @@
 """What the simulated controllers share: reading the caches, writing a status where it differs, making pods."""
 
-import copy
 import hashlib
 import json
 from collections.abc import Iterable
@@ -9,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 from pilotage_memory.controllers.loop import Loop, Place
 from pilotage_memory.controllers.objects import POD, deleting, finished, holds, key_of, owned_by
 from pilotage_memory.kinds import Kind, Obj
+from pilotage_memory.store import clone
 
 HASH = "pod-template-hash"
 
@@ -38,7 +38,7 @@ class Base:
 
     def edit(self, obj: Obj, *path: str, value: Any) -> None:
         """Write one field of a copy, unless it is there already."""
-        changed = copy.deepcopy(obj)
+        changed = clone(obj)
         inner = changed
         for word in path[:-1]:
             inner = inner.setdefault(word, {})
@@ -55,7 +55,7 @@ class Base:
 
     def make_pod(self, owner: Obj, name: str = "", labels: dict[str, str] | None = None, node: str = "") -> Obj:
         """A pod of the owner's template. Raises ApiError where admission refuses it."""
-        template = copy.deepcopy(owner["spec"]["template"])
+        template = clone(owner["spec"]["template"])
         meta = template.get("metadata") or {}
         own = meta | {"namespace": owner["metadata"]["namespace"], "ownerReferences": [owned_by(owner)]}
         own |= {"name": name} if name else {"generateName": f"{owner['metadata']['name']}-"}

@@ -1,6 +1,5 @@
 """Deployments: a ReplicaSet for each template, a rollout from the old ones to the new one, the status that tells it."""
 
-import copy
 from collections.abc import Iterable, Sequence
 
 from pilotage_memory.controllers.base import HASH, Base, digest, place_of, place_of_owner
@@ -17,6 +16,7 @@ from pilotage_memory.controllers.objects import (
 )
 from pilotage_memory.controllers.rolling import Side, grown, room, shrunk
 from pilotage_memory.kinds import Obj
+from pilotage_memory.store import clone
 
 _REVISION = "deployment.kubernetes.io/revision"
 _KEPT = 10  # old ReplicaSets, where the Deployment does not say
@@ -49,11 +49,11 @@ class Deployments(Base):
             self._tell(deployment, new, sets)
 
     def _make(self, deployment: Obj, name: str, sets: Sequence[Obj]) -> None:
-        template = copy.deepcopy(deployment["spec"]["template"])
+        template = clone(deployment["spec"]["template"])
         hashed = name.rpartition("-")[2]
         labels = template.setdefault("metadata", {}).setdefault("labels", {})
         labels[HASH] = hashed
-        selector = copy.deepcopy(deployment["spec"]["selector"])
+        selector = clone(deployment["spec"]["selector"])
         selector.setdefault("matchLabels", {})[HASH] = hashed
         spec = {"replicas": 0, "selector": selector, "template": template}
         made = named(REPLICA_SET, name, deployment["metadata"]["namespace"], labels=dict(labels), spec=spec)

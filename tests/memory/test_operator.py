@@ -1,0 +1,45 @@
+"""The operator as a process of its own, watching the in-memory cluster: it acts on edits, mends, and follows pods."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from harness import CANARY, MESH, STABLE, deployment, eventually, namespace
+from inmemory import InMemory, in_memory
+from processes import started
+
+
+@pytest.fixture
+def mesh() -> Iterator[InMemory]:
+    """With an operator, and an application on the old revision."""
+    with in_memory() as made, started(made, "operator", "--listen", "off"):
+        made.enable().must()
+        made.apply(namespace("shop", rev=STABLE), deployment("shop", "web"))
+        yield made
+
+
+def phase(mesh: InMemory) -> str:
+    return str(mesh.get("servicemesh", "default").get("status", {}).get("phase"))
+
+
+def test_an_operator_does_what_the_verbs_ask_for(mesh: InMemory) -> None:
+    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    mesh.pilotage("namespace", "move", "shop", "--to", CANARY).must()
+    mesh.pilotage("restart", "--not-on", CANARY).must()
+    mesh.pilotage("upgrade", "complete", "--yes").must()
+    assert mesh.proxies("shop") == {"web": {CANARY}}
+    assert not {name for name in mesh.names("deployments", MESH) if name.endswith(STABLE)}
+
+
+def test_an_operator_acts_on_an_edit_and_blocks_a_removal_while_pods_need_the_revision(mesh: InMemory) -> None:
+    mesh.patch("servicemesh/default", {"spec": {"revisions": [{"name": STABLE}, {"name": CANARY}]}})
+    eventually("the canary is there", lambda: phase(mesh) == "Canary")
+    mesh.patch("servicemesh/default", {"spec": {"revisions": [{"name": CANARY}]}})
+    eventually("the removal is blocked", lambda: phase(mesh) == "RemovalBlocked")
+    assert mesh.names("deployments", MESH) == {f"istiod-{STABLE}", f"istiod-{CANARY}"}
+
+
+def test_an_operator_mends_what_is_deleted(mesh: InMemory) -> None:
+    service = next(each for each in mesh.get("services", "-n", MESH)["items"])
+    mesh.strike(service)
+    eventually("the Service is back", lambda: service["metadata"]["name"] in mesh.names("services", MESH))
