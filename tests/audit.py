@@ -47,12 +47,15 @@ class Audit:
     def __init__(self, cluster: Cluster) -> None:
         self._path = cluster.kubeconfig.parent / "logs" / "audit.log"
         self._offset = self._path.stat().st_size
+        self._told: list[Asked] = []
 
     def told(self) -> list[Asked]:
         with self._path.open("rb") as log:
             log.seek(self._offset)
-            whole, _, _ = log.read().rpartition(b"\n")
-        return [asked for line in whole.splitlines() for asked in _parse(json.loads(line))]
+            whole, end, _ = log.read().rpartition(b"\n")
+        self._offset += len(whole + end)
+        self._told += [asked for line in whole.splitlines() for asked in _parse(json.loads(line))]
+        return self._told
 
     def written(self, *, renewals: bool = False) -> list[Asked]:
         """What Pilotage changed, by whichever process."""

@@ -1,13 +1,24 @@
-"""kill -9 in the middle of a verb, then the same verb again: it ends where it would have ended."""
+"""kill -9 anywhere in a verb, then the same verb again: it ends where it would have ended."""
 
-import re
-from collections.abc import Callable, Iterator
+import random
+import signal
+import time
+from collections.abc import Iterator
 
 import pytest
 
-from harness import CANARY, MESH, STABLE, Cluster, eventually, sandbox
+from audit import Asked, Audit
+from harness import CANARY, MESH, PATIENCE, STABLE, Cluster, eventually, sandbox
+from picture import Picture, differences, picture
+from processes import Process, started
 
 pytestmark = pytest.mark.e2e
+SEED = 1031
+KILLS = 10
+IDLE = 2.5  # seconds without a write: the verb waits for the world, a moment as good as any
+START = ("upgrade", "start", "--revision", CANARY)
+ROLLBACK = ("upgrade", "rollback", "--yes")
+COMPLETE = ("upgrade", "complete", "--yes")
 
 
 @pytest.fixture(scope="module")
@@ -17,103 +28,122 @@ def mesh() -> Iterator[Cluster]:
         yield made
 
 
-def _has(kind: str, name: str, namespace: str = "") -> Callable[[Cluster], bool]:
-    return lambda mesh: name in mesh.names(kind, namespace)
+class Killing:
+    """One verb, killed again and again as its work goes on, and in between what else may happen to the resource."""
+
+    def __init__(self, mesh: Cluster, words: tuple[str, ...], moments: list[int], dice: random.Random) -> None:
+        self.mesh, self.words, self.moments, self.dice = mesh, words, moments, dice
+        self.audit = Audit(mesh)
+        self.landed = 0  # kills that left something to do
+
+    def work(self) -> None:
+        """Raises AssertionError where a run fails by itself, or kills did not land in the work."""
+        between = {KILLS // 3: self._wipe, 2 * KILLS // 3: self._reapply}
+        for number, moment in enumerate([*self.moments, None]):
+            with started(self.mesh, *self.words) as process:
+                if moment is not None:
+                    self._kill(process, moment)
+                code, said = process.child.wait(timeout=PATIENCE), process.said
+            if code != -signal.SIGKILL:
+                self._end(code, said)
+                return
+            self.landed += 1
+            between.get(number, lambda: None)()
+
+    def _end(self, code: int, said: str) -> None:
+        """Done; or refused, if the one before was killed between its last write and its end."""
+        if code != 0:
+            assert (code, "only one revision is installed" in said) == (3, True), said
+            self.landed -= 1
+        assert self.landed >= KILLS - 2, f"only {self.landed} kills came before the end of {' '.join(self.words)}"
+
+    def _kill(self, process: Process, moment: int) -> None:
+        """Right after the `moment`th write since the first run, or a little later, or when nothing is written."""
+        count, since = -1, time.monotonic()
+        while process.child.poll() is None:
+            written = len(self.audit.written())
+            if written != count:
+                count, since = written, time.monotonic()
+            if written >= moment and self._begun(process) or time.monotonic() - since > IDLE + self.dice.random():
+                time.sleep(self.dice.choice([0, 0, self.dice.random() / 5]))
+                process.child.kill()
+                process.child.wait()
+                return
+            time.sleep(0.01)
+
+    def _begun(self, process: Process) -> bool:
+        return any(asked.by(process.pid) for asked in self.audit.told())
+
+    def _wipe(self) -> None:
+        empty = ("--type=json", "-p", '[{"op":"replace","path":"/status","value":{}}]')
+        self.mesh.kubectl("patch", "smesh", "default", "--subresource=status", *empty).must()
+
+    def _reapply(self) -> None:
+        """As from Git: deleted, and applied again from a file."""
+        resource = self.mesh.get("smesh", "default")
+        kept = {key: resource["metadata"][key] for key in ("name", "annotations") if key in resource["metadata"]}
+        self.mesh.kubectl("delete", "smesh", "default").must()
+        self.mesh.apply({**resource, "metadata": kept, "status": {}})
 
 
-def _lacks(kind: str, name: str, namespace: str = "") -> Callable[[Cluster], bool]:
-    return lambda mesh: name not in mesh.names(kind, namespace)
+def killed(mesh: Cluster, words: tuple[str, ...], writes: int) -> None:
+    """Ten times, at moments spread over the writes that an unkilled run makes."""
+    dice = random.Random(f"{SEED} {words}")
+    Killing(mesh, words, sorted(dice.sample(range(writes + 2), KILLS)), dice).work()
 
 
-_INJECTORS = "mutatingwebhookconfigurations"
-_STARTED = [
-    pytest.param(_has("serviceaccounts", f"istiod-{CANARY}", MESH), id="once-its-account-is-there"),
-    pytest.param(_has("deployments", f"istiod-{CANARY}", MESH), id="once-its-deployment-is-there"),
-    pytest.param(_has(_INJECTORS, f"istio-sidecar-injector-{CANARY}-{MESH}"), id="once-its-webhook-is-there"),
-]
+def unkilled(mesh: Cluster, words: tuple[str, ...]) -> tuple[Picture, int]:
+    """Where it ends, and in how many writes."""
+    audit = Audit(mesh)
+    mesh.pilotage(*words).must()
+    writes = len(audit.written())
+    return settled(mesh), writes
 
 
-def _removed(revision: str) -> list[Callable[[Cluster], bool]]:
-    return [
-        _lacks(_INJECTORS, f"istio-sidecar-injector-{revision}-{MESH}"),
-        _lacks("deployments", f"istiod-{revision}", MESH),
-    ]
+def settled(mesh: Cluster) -> Picture:
+    """Once pods that are removed have gone, and what they held with them."""
+    asked = {entry["name"] for entry in mesh.get("smesh", "default")["spec"]["revisions"]}
+    gone = {STABLE, CANARY} - asked
+    eventually("its pods are gone", lambda: not any(mesh.names("pods", MESH, f"istio.io/rev={name}") for name in gone))
+    return picture(mesh)
 
 
-@pytest.mark.parametrize("seen", _STARTED)
-def test_a_start_that_was_killed_goes_on_when_run_again(mesh: Cluster, seen: Callable[[Cluster], bool]) -> None:
-    _kill(mesh, seen, "upgrade", "start", "--revision", CANARY)
-    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
-    _expect_whole(mesh, CANARY)
-    mesh.pilotage("upgrade", "rollback", "--yes").must()
-    _expect_gone(mesh, CANARY)
-
-
-@pytest.mark.parametrize("at", [0, 1], ids=["once-its-webhooks-are-gone", "once-its-deployment-is-gone"])
-def test_a_rollback_that_was_killed_goes_on_when_run_again(mesh: Cluster, at: int) -> None:
-    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
-    _kill(mesh, _removed(CANARY)[at], "upgrade", "rollback", "--yes")
-    _again(mesh, "rollback")
-    _expect_gone(mesh, CANARY)
-    _expect_whole(mesh, STABLE)
+def test_a_start_and_a_rollback_killed_ten_times_each_end_where_they_would_have(mesh: Cluster) -> None:
+    canary, to_start = unkilled(mesh, START)
+    stable, to_roll_back = unkilled(mesh, ROLLBACK)
+    killed(mesh, START, to_start)
+    assert differences(canary, settled(mesh)) == []
+    killed(mesh, ROLLBACK, to_roll_back)
+    assert differences(stable, settled(mesh)) == []
 
 
 def test_a_half_done_start_can_be_rolled_back(mesh: Cluster) -> None:
-    _kill(mesh, _has("deployments", f"istiod-{CANARY}", MESH), "upgrade", "start", "--revision", CANARY)
-    mesh.pilotage("upgrade", "rollback", "--yes").must()
-    _expect_gone(mesh, CANARY)
-    _expect_whole(mesh, STABLE)
+    before, audit = settled(mesh), Audit(mesh)
+    with started(mesh, *START) as process:
+        eventually("the canary's istiod was made", lambda: made(audit))
+        process.child.kill()
+    mesh.pilotage(*ROLLBACK).must()
+    assert differences(before, settled(mesh)) == []
 
 
 def test_a_resource_deleted_during_a_canary_is_taken_back_with_both_revisions(mesh: Cluster) -> None:
-    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    mesh.pilotage(*START).must()
+    before = settled(mesh)
     mesh.kubectl("delete", "servicemesh", "default").must()
     mesh.pilotage("enable", "--profile", "aks", "--charts", str(mesh.assets["charts"])).must()
-    entries = mesh.get("smesh", "default")["spec"]["revisions"]
-    assert [entry["name"] for entry in entries] == [STABLE, CANARY]
-    _expect_whole(mesh, STABLE)
-    _expect_whole(mesh, CANARY)
-    mesh.pilotage("upgrade", "rollback", "--yes").must()
+    assert differences(before, settled(mesh)) == []
 
 
-@pytest.mark.parametrize("at", [0, 1], ids=["once-its-webhooks-are-gone", "once-its-deployment-is-gone"])
-def test_a_complete_that_was_killed_goes_on_when_run_again(at: int) -> None:
-    with sandbox(f"complete-{at}") as mesh:
-        mesh.enable().must()
-        mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
-        _kill(mesh, _removed(STABLE)[at], "upgrade", "complete", "--yes")
-        _again(mesh, "complete")
-        _expect_gone(mesh, STABLE)
-        _expect_whole(mesh, CANARY)
+def test_a_complete_killed_ten_times_ends_where_it_would_have(mesh: Cluster) -> None:
+    mesh.pilotage(*START).must()
+    completed, to_complete = unkilled(mesh, COMPLETE)
+    mesh.pilotage("disable", "--yes").must()
+    mesh.kubectl("delete", "servicemesh", "default").must()
+    mesh.enable().must()
+    mesh.pilotage(*START).must()
+    killed(mesh, COMPLETE, to_complete)
+    assert differences(completed, settled(mesh)) == []
 
 
-def _kill(mesh: Cluster, seen: Callable[[Cluster], bool], *words: str) -> None:
-    """Starts the verb and kills it, without a chance to tidy up, as soon as the cluster shows a sign of its work."""
-    process = mesh.start(*words)
-    try:
-        eventually(f"{' '.join(words)} got that far", lambda: seen(mesh))
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def _again(mesh: Cluster, verb: str) -> None:
-    """Done, or refused because the killed one had already ended its work."""
-    result = mesh.pilotage("upgrade", verb, "--yes")
-    assert result.code == 0 or re.search("only one revision is installed", result.err), result
-
-
-def _expect_whole(mesh: Cluster, revision: str) -> None:
-    shown = mesh.pilotage("status", "-o", "json").must().document
-    (row,) = [row for row in shown["revisions"] if row["name"] == revision]
-    assert row["istiod"]["available"] >= 1
-    found = {finding["code"] for finding in mesh.pilotage("check", "-o", "json").document["findings"]}
-    assert not found & {"WebhookDangling", "CABundleEmpty", "IstiodNotAvailable"}
-
-
-def _expect_gone(mesh: Cluster, revision: str) -> None:
-    eventually(f"no pod of {revision}", lambda: not mesh.names("pods", MESH, f"istio.io/rev={revision}"))
-    for kind in ("deployments", "services", "configmaps", "serviceaccounts", "leases", "hpa", "pdb"):
-        assert not {name for name in mesh.names(kind, MESH) if name.endswith(revision)}, kind
-    for kind in (_INJECTORS, "validatingwebhookconfigurations"):
-        assert not mesh.names(kind, labels=f"istio.io/rev={revision}"), kind
+def made(audit: Audit) -> list[Asked]:
+    return [asked for asked in audit.written() if asked.path.endswith(f"/deployments/istiod-{CANARY}")]
