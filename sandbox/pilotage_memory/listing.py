@@ -8,11 +8,12 @@ from typing import Final
 import msgspec
 
 from pilotage_memory.errors import gone, refusal, unsupported
+from pilotage_memory.history import Entry
 from pilotage_memory.kinds import Kind, Obj, group_version
 from pilotage_memory.messages import Request, Response
 from pilotage_memory.paths import Place
 from pilotage_memory.selectors import selection
-from pilotage_memory.store import Entries, Entry, Store
+from pilotage_memory.store import Entries, Store
 
 PARAMETERS: Final = ("labelSelector", "fieldSelector", "limit", "continue", "resourceVersion", "resourceVersionMatch")
 _KEPT: Final = 64  # lists in pages that may be gone on with
@@ -59,7 +60,7 @@ class Listing:
         token = _decode(request.query.get("continue", ""))
         if token is not None and token.version:
             whole = self._snapshots.get((token.version, place))
-            if whole is None or token.version < self._store.forgotten:
+            if whole is None or token.version < self._store.history.forgotten:
                 raise gone(_EXPIRED, _encode(_Token(0, token.start)))
             return token.version, [each for each in whole if _start(each[1]) > token.start]
         whole = self._store.entries(place.group, place.plural, place.namespace)

@@ -18,54 +18,24 @@ What controllers may rely on:
 """
 
 import threading
-from bisect import bisect_right
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
-
-import msgspec
 
 from pilotage_memory import lifecycle, removal
-from pilotage_memory.errors import ApiError, already_exists, gone, invalid, not_found, refusal, stale
+from pilotage_memory.errors import ApiError, already_exists, invalid, not_found, refusal, stale
+from pilotage_memory.history import ADDED, DELETED, FIRST, MODIFIED, Change, Entry, History, Watcher, clone, entry_of
 from pilotage_memory.kinds import Key, Kind, Kinds, Obj
 
-__all__ = ["ApiError", "Key", "Obj", "Store"]
-
-ADDED: Final = "ADDED"
-MODIFIED: Final = "MODIFIED"
-DELETED: Final = "DELETED"
-_REMEMBERED: Final = 20_000  # changes that a watch may start from
-_FIRST: Final = 100  # version of an empty store: no client's first guess
+__all__ = ["ApiError", "Key", "Obj", "Store", "clone"]
 
 # Names of their own, for within the class `list` is the method.
 Objs = list[Obj]
 Admission = Callable[[str, Obj], Obj]
-Watcher = Callable[[str, Obj], None]
 Inside = Callable[[str, str, int, str], tuple[int, bytes] | None]
 
 
-class Entry(NamedTuple):
-    """An object as it stands, never changed in place, and the same as JSON: apiVersion first, then kind."""
-
-    obj: Obj
-    raw: bytes
-
-
 Entries = list[tuple[Key, Entry]]
-
-
-class Change(NamedTuple):
-    """`before` is None for what was added. `entry` of what was deleted is its last state."""
-
-    version: int
-    type: str
-    key: Key
-    entry: Entry
-    before: Entry | None
-
-
 Changes = list[Change]
 
 
@@ -78,24 +48,19 @@ class Store:
         self.admission: list[Admission] = []
         self.inside: Inside = lambda *_: None
         self.lock = threading.RLock()
-        self.changed = threading.Condition(self.lock)  # notified of every change
-        self.version = _FIRST
-        self._history: Changes = []
-        self.forgotten = _FIRST  # changes up to this version are not told any more
+        self.history = History(self.lock)
+        self.version = FIRST
         self._objects: dict[tuple[str, str], dict[Key, Entry]] = {}
         self._names = 0
-        self._watchers: list[Watcher] = []
-        self._untold: deque[Change] = deque()
-        self._telling = threading.Lock()
         for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
             self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
     def get(self, key: Key) -> Obj | None:
         entry = self.entry(Key(*key))
-        return None if entry is None else _copy(entry)
+        return None if entry is None else entry.copy()
 
     def list(self, group: str, plural: str, namespace: str = "") -> Objs:
-        return [_copy(entry) for _, entry in self.entries(group, plural, namespace)]
+        return [entry.copy() for _, entry in self.entries(group, plural, namespace)]
 
     def entries(self, group: str, plural: str, namespace: str = "") -> Entries:
         """Not copied, and not to be changed; by namespace and name."""
@@ -110,7 +75,7 @@ class Store:
 
     def watch(self, callback: Watcher) -> None:
         """Told every change from now on."""
-        self._watchers.append(callback)
+        self.history.watch(callback)
 
     def create(self, obj: Obj, *, manager: str = "memory", dry_run: bool = False) -> Obj:
         """Raises AlreadyExists, NotFound (its kind or namespace), Forbidden, Invalid, and what `admission` raises."""
@@ -160,43 +125,40 @@ class Store:
             raise refusal("NotFound", f"no matches for kind {obj['kind']!r} in version {obj['apiVersion']!r}")
         return kind
 
-    def since(self, version: int) -> Changes:
-        """What changed after `version`. Raises Expired where that is not remembered."""
-        with self.lock:
-            if version < self.forgotten:
-                raise gone(f"too old resource version: {version} ({self.forgotten})")
-            return self._history[bisect_right(self._history, version, key=lambda change: change.version) :]
-
     def orphan(self, uid: str) -> None:
         """Nobody is owned by `uid` any more."""
         with self._writing():
             removal.orphan(self, uid)
 
+    def since(self, version: int) -> Changes:
+        """What changed after `version`. Raises Expired where that is not remembered."""
+        with self.lock:
+            return self.history.since(version)
+
     def forget(self) -> None:
         """From now on what is older than now has expired, for watches and for lists in pages."""
         with self.lock:
-            self._history.clear()
-            self.forgotten = self.version + 1
             self.version += 1
+            self.history.forget(self.version)
 
     def put(self, key: Key, obj: Obj, before: Entry | None) -> Obj:
         """Commits what is ready. Under the lock, by this module and `removal`."""
         self.version += 1
-        entry = _entry(obj, self.version)
+        entry = entry_of(obj, self.version)
         self._table(key.group, key.plural)[key] = entry
-        self._record(Change(self.version, MODIFIED if before else ADDED, key, entry, before))
+        self.history.record(Change(self.version, MODIFIED if before else ADDED, key, entry, before))
         if key.plural == "customresourcedefinitions":
             self.kinds.serve(obj)
-        return _copy(entry)
+        return entry.copy()
 
     def drop(self, key: Key) -> Obj:
         """Ends an object now, and returns it. Under the lock, by `removal`."""
         before = self._table(key.group, key.plural).pop(key)
         self.version += 1
-        last = _entry(before.obj, self.version)
+        last = entry_of(before.obj, self.version)
         if key.plural == "customresourcedefinitions":
             self.kinds.stop(last.obj)
-        self._record(Change(self.version, DELETED, key, last, before))
+        self.history.record(Change(self.version, DELETED, key, last, before))
         return last.obj
 
     def everything(self) -> Entries:
@@ -208,7 +170,7 @@ class Store:
 
     def _commit(self, kind: Kind, after: Obj, before: Entry | None, dry_run: bool) -> Obj:
         if before is not None and after == before.obj:
-            return _copy(before)
+            return before.copy()
         if dry_run:
             return after
         key = kind.key(after)
@@ -267,41 +229,8 @@ class Store:
         self._names += 1
         return f"00000000-0000-4000-8000-{self._names:012x}"
 
-    def _record(self, change: Change) -> None:
-        self._history.append(change)
-        if len(self._history) > 2 * _REMEMBERED:
-            self.forgotten = self._history[_REMEMBERED - 1].version
-            del self._history[:_REMEMBERED]
-        self._untold.append(change)
-        self.changed.notify_all()
-
     @contextmanager
     def _writing(self) -> Iterator[None]:
         with self.lock:
             yield
-        while self._untold and self._telling.acquire(blocking=False):
-            try:
-                while self._untold:
-                    change = self._untold.popleft()
-                    for callback in tuple(self._watchers):
-                        callback(change.type, _copy(change.entry))
-            finally:
-                self._telling.release()
-
-
-def clone(obj: Obj) -> Obj:
-    copy: Obj = msgspec.json.decode(msgspec.json.encode(obj))
-    return copy
-
-
-def _copy(entry: Entry) -> Obj:
-    obj: Obj = msgspec.json.decode(entry.raw)
-    return obj
-
-
-def _entry(obj: Obj, version: int) -> Entry:
-    """apiVersion and kind first: `listing` cuts them off without decoding."""
-    meta = obj["metadata"] | {"resourceVersion": str(version)}
-    first = {"apiVersion": obj["apiVersion"], "kind": obj["kind"]}
-    whole = {**first, **obj, "metadata": meta}
-    return Entry(whole, msgspec.json.encode(whole))
+        self.history.tell()

@@ -7,12 +7,13 @@ from typing import Final, NamedTuple
 import msgspec
 
 from pilotage_memory.errors import ApiError, refusal
+from pilotage_memory.history import ADDED, DELETED, MODIFIED, Change, Entry
 from pilotage_memory.kinds import Kind, group_version
 from pilotage_memory.listing import METADATA_VERSION, PARAMETERS, in_version, metadata_of
 from pilotage_memory.messages import Request, Response
 from pilotage_memory.paths import Place
 from pilotage_memory.selectors import Test, selection
-from pilotage_memory.store import ADDED, DELETED, MODIFIED, Change, Entry, Store
+from pilotage_memory.store import Store
 
 _WINDOW: Final = 1800  # seconds of a watch that names none
 _LOOK: Final = 0.5  # seconds between looks at whether the server ends
@@ -69,7 +70,7 @@ def _lines(store: Store, seen: _Watch, start: str, over: Callable[[], bool]) -> 
             with store.lock:
                 told = store.since(version)
                 if not told:
-                    store.changed.wait(max(0.0, min(_LOOK, seen.ends - time.monotonic())))
+                    store.history.changed.wait(max(0.0, min(_LOOK, seen.ends - time.monotonic())))
                     told = store.since(version)
                 version = told[-1].version if told else version
             yield from _told(seen, told)
