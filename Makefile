@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test e2e lint bench lock generate clean assets
+.PHONY: help setup demo test e2e lint soak bench lock generate clean assets
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,9 @@ lint: setup ## Style, formatting, strict types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src/pilotage sandbox/pilotage_sandbox sandbox/pilotage_memory demo bench tools
 	$(BIN)/lint-imports
+
+soak: assets ## Ten minutes at rest: the operator must write nothing but its Lease. MINUTES=1 for a short one
+	@$(BIN)/python -m bench.soak $(or $(MINUTES),10)
 
 bench: assets ## Measure against the aims; table, and bench/results.json
 	@$(BIN)/python -m bench

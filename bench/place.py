@@ -20,7 +20,8 @@ _SCRIPTS: Final = Path(sysconfig.get_path("scripts"))
 class Place:
     """The sandbox and the environment that commands run in."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = NAME) -> None:
+        self.name = name
         self.environment = dict(os.environ) | {"PATH": f"{_SCRIPTS}{os.pathsep}{os.environ['PATH']}"}
         self.assets: dict[str, str] = {}
 
@@ -41,15 +42,15 @@ class Place:
     def up(self) -> float:
         """An empty sandbox; seconds until it was ready."""
         self.down()
-        seconds = self.run("pilotage-sandbox", "up", "--name", NAME)
-        kubeconfig = self.answer("pilotage-sandbox", "kubeconfig", "--name", NAME)
+        seconds = self.run("pilotage-sandbox", "up", "--name", self.name)
+        kubeconfig = self.answer("pilotage-sandbox", "kubeconfig", "--name", self.name)
         self.environment |= {"KUBECONFIG": kubeconfig, "PILOTAGE_TODAY": _TODAY}
         lines = self.answer("pilotage-sandbox", "assets").splitlines()
         self.assets = dict(line.split("\t", 1) for line in lines)
         return seconds
 
     def down(self) -> None:
-        self.run("pilotage-sandbox", "down", "--name", NAME)
+        self.run("pilotage-sandbox", "down", "--name", self.name)
 
     def enable(self) -> None:
         charts = self.assets["charts"]
