@@ -206,7 +206,12 @@ def pause_after(reconciler: Reconciler, made: Plan, rest: float) -> float:
         return min(_PAUSE * 2.0**reconciler.repeats, _CONTESTED)
     if made.now and not reconciler.follow:
         return 0.0
-    return min(rest, max(0.0, (made.due - reconciler.clock()).total_seconds())) if made.due else rest
+    return min(rest, _left(reconciler, made)) if made.due else rest
+
+
+def _left(reconciler: Reconciler, made: Plan) -> float:
+    """Seconds until the plan's waits end by themselves; 0 where they do not."""
+    return max(0.0, (made.due - reconciler.clock()).total_seconds()) if made.due else 0.0
 
 
 def _stuck(reconciler: Reconciler, made: Plan) -> str:
@@ -244,6 +249,8 @@ def run_until(
             watch(structs.replace(made, now=(), waits=(Wait("the API server", stuck),)))
         else:
             stuck = _stuck(reconciler, made)
+            if _left(reconciler, made) > deadline - time.monotonic():
+                raise TimedOut(f"not there within {timeout:g} s. Waiting for {stuck}")
         if time.monotonic() + pause > deadline:
             raise TimedOut(f"not there after {timeout:g} s. Waiting for {stuck}")
         time.sleep(pause)

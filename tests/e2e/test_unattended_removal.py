@@ -56,6 +56,8 @@ def test_while_it_soaks_all_say_so_and_adding_it_back_cancels_it(mesh: Cluster) 
         assert words in [finding["message"] for finding in findings(said)], verb
         assert words in mesh.pilotage(verb).must().out
     assert mesh.pilotage("status", "-o", "json").must().document["removal"] == removal
+    waiting = mesh.enable(STABLE, "--timeout", "30m").must(1)  # at once: it would be in vain
+    assert f"will be removed at {removal['until']}" in waiting.err
     ask(mesh, revisions=BOTH)
     assert "removal" not in expect_phase(mesh, "Canary")
     eventually("an Event", lambda: events(mesh, "RemovalCancelled"))
