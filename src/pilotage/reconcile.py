@@ -206,12 +206,7 @@ def pause_after(reconciler: Reconciler, made: Plan, rest: float) -> float:
         return min(_PAUSE * 2.0**reconciler.repeats, _CONTESTED)
     if made.now and not reconciler.follow:
         return 0.0
-    return min(rest, _left(reconciler, made)) if made.due else rest
-
-
-def _left(reconciler: Reconciler, made: Plan) -> float:
-    """Seconds until the plan's waits end by themselves; 0 where they do not."""
-    return max(0.0, (made.due - reconciler.clock()).total_seconds()) if made.due else 0.0
+    return min(rest, made.left(reconciler.clock())) if made.due else rest
 
 
 def _stuck(reconciler: Reconciler, made: Plan) -> str:
@@ -249,8 +244,6 @@ def run_until(
             watch(structs.replace(made, now=(), waits=(Wait("the API server", stuck),)))
         else:
             stuck = _stuck(reconciler, made)
-            if _left(reconciler, made) > deadline - time.monotonic():
-                raise TimedOut(f"not there within {timeout:g} s. Waiting for {stuck}")
-        if time.monotonic() + pause > deadline:
-            raise TimedOut(f"not there after {timeout:g} s. Waiting for {stuck}")
+        if time.monotonic() + max(pause, made.left(reconciler.clock())) > deadline:
+            raise TimedOut(f"not there within {timeout:g} s. Waiting for {stuck}")
         time.sleep(pause)

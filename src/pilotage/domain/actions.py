@@ -73,3 +73,7 @@ class Plan(msgspec.Struct, frozen=True):
         """When the first of its waits ends by itself; None where something must be seen to change."""
         ends = [wait.until for wait in self.waits if wait.until]
         return min(ends) if ends and len(ends) == len(self.waits) else None
+
+    def left(self, now: datetime) -> float:
+        """Seconds until `due`; 0 where it is past, or never."""
+        return max(0.0, (self.due - now).total_seconds()) if self.due else 0.0
