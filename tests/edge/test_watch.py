@@ -21,6 +21,10 @@ def pod(name: str, version: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "namespace": "shop", "resourceVersion": version}}
 
 
+def line(change: str, obj: dict[str, Any]) -> bytes:
+    return msgspec.json.encode({"type": change, "object": obj}) + b"\n"
+
+
 class Told:
     """A feed that notes what it is told."""
 
@@ -126,6 +130,37 @@ def test_a_watch_that_breaks_is_taken_up_where_it_was_and_nothing_is_listed_agai
     with following(tmp_path, respond) as feed:
         assert feed.first(3) == [("LIST at 1", "a"), ("ADDED", "b"), ("ADDED", "c")]
     assert asked_from[:2] == ["1", "2"]
+
+
+def test_a_watch_that_hangs_is_taken_up_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pilotage.edge.watch._SILENCE", 0.3)
+    over = threading.Event()
+
+    def hanging() -> Iterator[bytes]:
+        yield line("ADDED", pod("b", "2"))
+        over.wait(20)
+
+    watches = iter([Reply(events=hanging()), events(("ADDED", pod("c", "3")))])
+    with following(tmp_path, scripted(iter([objects("a")]), watches)) as feed:
+        assert feed.first(3) == [("LIST at 1", "a"), ("ADDED", "b"), ("ADDED", "c")]
+        over.set()
+
+
+def test_a_watch_that_speaks_now_and_then_goes_on_for_longer_than_it_may_be_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pilotage.edge.watch._SILENCE", 2.0)
+    over = threading.Event()
+
+    def slow() -> Iterator[bytes]:
+        for version in range(2, 6):
+            over.wait(0.6)
+            yield line("ADDED", pod(f"p{version}", str(version)))
+        over.wait(20)
+
+    with following(tmp_path, scripted(iter([objects("a")]), iter([Reply(events=slow())]))) as feed:
+        assert [name for _, name in feed.first(5)] == ["a", "p2", "p3", "p4", "p5"]
+        over.set()
 
 
 def test_a_watch_that_may_not_be_made_says_so_and_is_tried_again(tmp_path: Path) -> None:
