@@ -241,7 +241,8 @@ def run_until(
         except (Retry, Unreachable) as fault:
             pause = fault.after if isinstance(fault, Retry) else _FAULT
             stuck = str(fault)
-            watch(structs.replace(made, now=(), waits=(Wait("the API server", stuck),)))
+            subject = "the API server" if isinstance(fault, Unreachable) else "the next attempt"
+            watch(structs.replace(made, now=(), waits=(Wait(subject, stuck),)))
         else:
             stuck = _stuck(reconciler, made)
         if time.monotonic() + max(pause, made.left(reconciler.clock())) > deadline:
