@@ -79,6 +79,8 @@ TABLES: Final[dict[str, _Table]] = {
     | {
         "spec.replicas": 1,
         "spec.podManagementPolicy": "OrderedReady",
+        "spec.persistentVolumeClaimRetentionPolicy.whenDeleted": "Retain",
+        "spec.persistentVolumeClaimRetentionPolicy.whenScaled": "Retain",
         "spec.updateStrategy.type": "RollingUpdate",
         "spec.revisionHistoryLimit": 10,
     },
@@ -86,6 +88,7 @@ TABLES: Final[dict[str, _Table]] = {
     "Job": {f"spec.{path}": value for path, value in _JOB.items()},
     "CronJob": {
         "spec.concurrencyPolicy": "Allow",
+        "spec.jobTemplate.metadata": {},
         "spec.suspend": False,
         "spec.successfulJobsHistoryLimit": 3,
         "spec.failedJobsHistoryLimit": 1,
@@ -95,9 +98,6 @@ TABLES: Final[dict[str, _Table]] = {
         "spec.type": "ClusterIP",
         "spec.sessionAffinity": "None",
         "spec.ports[].protocol": "TCP",
-        "spec.internalTrafficPolicy": "Cluster",
-        "spec.ipFamilies": ["IPv4"],
-        "spec.ipFamilyPolicy": "SingleStack",
         "status.loadBalancer": {},
     },
     "HorizontalPodAutoscaler": {"spec.minReplicas": 1},
@@ -110,4 +110,10 @@ TABLES: Final[dict[str, _Table]] = {
     "ValidatingAdmissionPolicyBinding": {f"spec.matchResources?.{path}": value for path, value in _MATCH.items()},
     "EndpointSlice": {"ports[].protocol": "TCP"},
     "CustomResourceDefinition": {"spec.conversion.strategy": "None"},
+}
+
+# Filled in after it was noted who holds what, so by nobody: the fields of `spec`, and a status always.
+UNHELD: Final = {
+    "Service": frozenset({"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"}),
+    "Namespace": frozenset({"finalizers"}),
 }

@@ -93,6 +93,8 @@ def _daemon_set(obj: Obj) -> None:
     if strategy["type"] == "RollingUpdate":
         strategy["rollingUpdate"] = {"maxUnavailable": 1, "maxSurge": 0} | strategy.get("rollingUpdate", {})
 
+    obj["metadata"].setdefault("annotations", {}).setdefault("deprecated.daemonset.template.generation", "1")
+
 
 def _job(obj: Obj) -> None:
     _template(obj)
@@ -112,6 +114,9 @@ def _service(obj: Obj) -> None:
     number = zlib.crc32(f"{meta.get('namespace')}/{meta['name']}".encode()) % 0xFFFE + 1  # steady, and nearly unique
     spec.setdefault("clusterIP", f"10.96.{number >> 8}.{number & 0xFF}")
     spec.setdefault("clusterIPs", [spec["clusterIP"]])
+    spec.setdefault("ipFamilies", ["IPv4"])
+    spec.setdefault("ipFamilyPolicy", "SingleStack")
+    spec.setdefault("internalTrafficPolicy", "Cluster")
     if spec["type"] == "LoadBalancer":
         spec.setdefault("allocateLoadBalancerNodePorts", True)
         spec.setdefault("externalTrafficPolicy", "Cluster")

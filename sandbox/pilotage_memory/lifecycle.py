@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from pilotage_memory import defaults, managed, structural, validation
+from pilotage_memory.default_tables import UNHELD
 from pilotage_memory.errors import invalid, refusal
 from pilotage_memory.kinds import Kind, Obj
 from pilotage_memory.shapes import shape_of
@@ -96,7 +97,18 @@ def held(kind: Kind, before: Obj | None, after: Obj, by: By) -> Obj:
     """`after` with its managedFields once it was written (not applied) over `before`."""
     who = by.who("Update", after["apiVersion"])
     shape = shape_of(kind, after["apiVersion"].rpartition("/")[2])
-    return _with(after, managed.updated(before, after, shape, who, stamp(by.now)))
+    sent = after if before is not None else _as_sent(kind, after)
+    return _with(after, managed.updated(before, sent, shape, who, stamp(by.now)))
+
+
+def _as_sent(kind: Kind, obj: Obj) -> Obj:
+    """A new object without what is filled in by nobody."""
+    kept = _without(obj, "status") if kind.status else obj
+    late = UNHELD.get(kind.kind) if kind.crd is None else None
+    if not late:
+        return kept
+    spec = {name: each for name, each in obj["spec"].items() if name not in late}
+    return {**kept, "spec": spec} if spec else _without(kept, "spec")
 
 
 def seed(config: Obj) -> Obj:

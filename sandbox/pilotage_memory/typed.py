@@ -12,7 +12,7 @@ from pilotage_memory.kinds import Obj
 
 _TEXTS: Final = frozenset({"labels", "annotations", "data", "binaryData", "matchLabels", "nodeSelector", "parameters"})
 _QUANTITIES: Final = frozenset({"limits", "requests", "hard", "used", "capacity", "allocatable", "overhead"})
-_KEPT_EMPTY: Final = frozenset({"rules", "type"})  # lists that are printed when empty; hostPath's type
+_KEPT_EMPTY: Final = frozenset({"rules", "type", "holderIdentity"})  # of roles, of a hostPath, of a Lease
 _UNSAID: Final = frozenset({"hostNetwork", "hostPID", "hostIPC", "readOnly", "stdin", "tty", "paused", "unschedulable"})
 _DECIMAL: Final = {
     suffix: Decimal(10) ** power for suffix, power in zip(("n", "u", "m", "", *"kMGTPE"), range(-9, 19, 3), strict=True)

@@ -46,7 +46,7 @@ def samples() -> Iterator[Obj]:
             "ports": [{"containerPort": 80}, {"containerPort": 81, "protocol": "UDP"}],
             "readinessProbe": {"httpGet": {"port": 80}},
             "livenessProbe": {"tcpSocket": {"port": 80}},
-            "resources": {"requests": {"cpu": "1000m", "memory": "2048Mi"}, "limits": {"cpu": 2, "memory": "1.5Gi"}},
+            "resources": {"requests": {"cpu": "1000m", "memory": "2048Mi"}, "limits": {"cpu": 2, "memory": "2.5Gi"}},
             "volumeMounts": [{"name": "token", "mountPath": "/token", "readOnly": False}],
         }
     ]
@@ -66,7 +66,11 @@ def samples() -> Iterator[Obj]:
     yield named("apps/v1", "Deployment", spec=apps | {"strategy": {"type": "Recreate"}, "replicas": 0})
     yield named("apps/v1", "StatefulSet", spec=apps | {"serviceName": "web"})
     yield named("apps/v1", "DaemonSet", spec=apps)
-    yield named("batch/v1", "CronJob", spec={"schedule": "0 0 * * *", "jobTemplate": {"spec": once}})
+    yield named(
+        "batch/v1",
+        "CronJob",
+        spec={"schedule": "0 0 * * *", "jobTemplate": {"metadata": {"labels": {"a": "1"}}, "spec": once}},
+    )
     yield named("v1", "Service", spec={"selector": {"app": "web"}, "ports": [{"port": 80}]})
     yield named("v1", "Service", spec={"type": "LoadBalancer", "ports": [{"port": 80, "targetPort": "http"}]})
     yield named("v1", "Service", spec={"type": "ExternalName", "externalName": "example.com"})
@@ -76,7 +80,7 @@ def samples() -> Iterator[Obj]:
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
     yield named("autoscaling/v2", "HorizontalPodAutoscaler", spec={"scaleTargetRef": target, "maxReplicas": 3})
     yield named("policy/v1", "PodDisruptionBudget", spec={"minAvailable": 1, "selector": selector})
-    yield named("networking.k8s.io/v1", "NetworkPolicy", spec={"podSelector": {}, "egress": []})
+    yield named("networking.k8s.io/v1", "NetworkPolicy", spec={"podSelector": selector, "egress": []})
     rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
     rbac = "rbac.authorization.k8s.io/v1"
     yield named(rbac, "Role", rules=rules)
@@ -160,7 +164,7 @@ def told(value: Any) -> Any:
 def held(obj: Obj) -> dict[str, list[tuple[str, ...]]]:
     """Manager -> leaves that it holds."""
     found = {}
-    for entry in obj["metadata"]["managedFields"]:
+    for entry in obj["metadata"].get("managedFields", ()):
         paths = decode(entry["fieldsV1"])
         inner = {path[:length] for path in paths for length in range(1, len(path))}
         found[entry["manager"]] = sorted(paths - inner)
