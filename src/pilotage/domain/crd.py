@@ -8,6 +8,7 @@ import msgspec
 from pilotage.domain.mesh import ServiceMeshSpec
 from pilotage.domain.names import APPLIED, CRD_VERSION, GROUP, MESH_KIND, MESH_NAME, VERSION
 from pilotage.domain.objects import Obj
+from pilotage.domain.version import Version
 
 _SCHEMA: Final = "0.2.0"  # raise it with every change of the schema: an older Pilotage leaves a newer one alone
 _RULES = (
@@ -79,6 +80,11 @@ _COLUMNS = (
     ("Canary", "string", ".status.canary"),
     ("Age", "date", ".metadata.creationTimestamp"),
 )
+
+
+def schema_version() -> Version:
+    """Of the resource as this Pilotage knows it."""
+    return Version.parse(_SCHEMA)
 
 
 def service_mesh_crd() -> Obj:

@@ -108,6 +108,8 @@ _ROWS = (
     Rule("ForeignBase", _I, _NONE, "never touch what is not ours", "Cluster-wide Istio objects have another owner"),
     Rule("AddonPresent", _E, _INSTALL, "AKS add-on", "The provider's Istio add-on is on"),
     Rule("ArtifactHomeRetired", _W, _NONE, "istio#61467", "Charts or images come from a home that closes"),
+    Rule("CRDOlder", _W, _NONE, "the API server drops what its CRD lacks", "The CRD is older than this pilotage"),
+    Rule("CRDNewer", _W, _NONE, "who writes must know every field", "The CRD is newer than this pilotage"),
     Rule("NoOperator", _I, _NONE, "a verb ends", "No operator runs here"),
     # Is a control plane proven
     Rule("IstiodNotAvailable", _E, _REMOVE, "proof: available", "istiod of a revision is not available"),

@@ -1,15 +1,16 @@
 """The ServiceMesh resource in the cluster: read, created, edited. Its CRD is installed by `enable`."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from pilotage.domain.errors import Refused, Retry
+from pilotage.domain.errors import Refused
 from pilotage.domain.mesh import Mode, Removal, Revision, ServiceMesh, ServiceMeshSpec
-from pilotage.domain.names import API_VERSION, APPLIED, CRD_VERSION, CREATE_MANAGER, MANAGER, MESH_KIND, MESH_NAME
+from pilotage.domain.names import API_VERSION, CREATE_MANAGER, MESH_KIND, MESH_NAME
 from pilotage.domain.objects import Obj, ObjectRef, annotations_of
-from pilotage.domain.version import Version
 from pilotage.edge.kube import Kube
+from pilotage.edge.strangers import strangers, without
 
 MESH = ObjectRef(API_VERSION, MESH_KIND, "", MESH_NAME)
 
@@ -20,11 +21,21 @@ def read_mesh(kube: Kube) -> ServiceMesh | None:
     return parse_mesh(obj) if obj else None
 
 
+def look_at_mesh(kube: Kube) -> tuple[ServiceMesh | None, list[str]]:
+    """The same for who writes nothing of it: fields that a newer Pilotage wrote are left out, and named."""
+    obj = kube.get(MESH)
+    if obj is None:
+        return None, []
+    unknown = strangers(obj["spec"], ServiceMeshSpec)
+    return parse_mesh(obj | {"spec": without(obj["spec"], ServiceMeshSpec)} if unknown else obj), unknown
+
+
 def parse_mesh(obj: Obj) -> ServiceMesh:
     """A ServiceMesh object -> its parsed form. Refused names the field."""
     try:
         spec = msgspec.convert(obj["spec"], ServiceMeshSpec)
     except (msgspec.ValidationError, KeyError) as wrong:
+        _refuse_newer(obj)
         raise Refused(
             f"ServiceMesh {MESH_NAME} cannot be read: {wrong}",
             fix="compare `pilotage version` with the CRD: kubectl get crd servicemeshes.pilotage.dev -o yaml",
@@ -41,6 +52,16 @@ def parse_mesh(obj: Obj) -> ServiceMesh:
     )
 
 
+def _refuse_newer(obj: Obj) -> None:
+    """The API server drops fields that its CRD lacks, so one that is there was put there by a newer Pilotage."""
+    unknown = strangers(obj.get("spec", {}), ServiceMeshSpec)
+    if unknown:
+        raise Refused(
+            f"ServiceMesh {MESH_NAME} is newer than this pilotage, which does not know {', '.join(unknown)}",
+            fix="upgrade it: pip install --upgrade pilotage, or the image of its chart",
+        )
+
+
 def _removal(obj: Obj) -> Removal | None:
     """Of the status. One that cannot be read counts for nothing: its soak starts anew."""
     try:
@@ -51,7 +72,9 @@ def _removal(obj: Obj) -> Removal | None:
 
 def create_mesh(kube: Kube, spec: ServiceMeshSpec, *, dry_run: bool = False) -> None:
     """Installs the CRD where it is missing or older, then the resource. Raises Retry until the CRD is served."""
-    _install_crd(kube, dry_run=dry_run)
+    from pilotage.edge.crds import install  # only `enable` needs it
+
+    install(kube, dry_run=dry_run)
     body = {
         "apiVersion": API_VERSION,
         "kind": MESH_KIND,
@@ -65,7 +88,10 @@ def create_mesh(kube: Kube, spec: ServiceMeshSpec, *, dry_run: bool = False) -> 
 def edit_mesh(
     kube: Kube, mesh: ServiceMesh, spec: ServiceMeshSpec, annotations: dict[str, str | None], *, dry_run: bool = False
 ) -> None:
-    """Writes revisions, mode, artifacts and annotations. Raises Retry if the resource was edited since it was read."""
+    """Writes revisions, mode, artifacts and annotations; the rest stays as it is.
+
+    Raises Retry if the resource was edited since it was read, Refused where an older CRD would drop a field of it.
+    """
     body: dict[str, Any] = {
         "metadata": {"resourceVersion": mesh.resource_version, "annotations": annotations},
         "spec": {
@@ -74,25 +100,33 @@ def edit_mesh(
             "artifacts": msgspec.to_builtins(spec.artifacts),
         },
     }
-    kube.patch(MESH, body, dry_run=dry_run)
+    taken = kube.patch(MESH, body, dry_run=True)
+    dropped = sorted(_dropped(body["spec"], taken["spec"], ""))
+    if dropped:
+        raise Refused(
+            f"the CRD of ServiceMesh is older than this pilotage: it would drop {', '.join(dropped)}",
+            fix="pilotage enable (with ClusterRole pilotage-full), or upgrade the chart: its operator updates the CRD",
+        )
+    if not dry_run:
+        kube.patch(MESH, body)
+
+
+def _dropped(sent: Any, kept: Any, path: str) -> Iterator[str]:
+    """Fields that the API server left out. Items of a list keep their order."""
+    if isinstance(sent, list):
+        for item, there in zip(sent, kept, strict=True):
+            yield from _dropped(item, there, f"{path}[]")
+    elif isinstance(sent, dict):
+        for name, value in sent.items():
+            place = f"{path}.{name}".lstrip(".")
+            if name in kept:
+                yield from _dropped(value, kept[name], place)
+            elif value:
+                yield place
 
 
 def with_revisions(spec: ServiceMeshSpec, revisions: list[Revision], mode: Mode = Mode.ISTIO) -> ServiceMeshSpec:
     return msgspec.structs.replace(spec, revisions=revisions, mode=mode)
-
-
-def _install_crd(kube: Kube, *, dry_run: bool) -> None:
-    from pilotage.domain.crd import service_mesh_crd  # only `enable` needs it
-
-    crd = service_mesh_crd()
-    ref = ObjectRef(crd["apiVersion"], crd["kind"], "", crd["metadata"]["name"])
-    live = kube.get(ref)
-    if live is None or _older(live, crd):
-        kube.apply(crd, MANAGER, dry_run=dry_run)
-        live = kube.get(ref)
-    conditions = (live or {}).get("status", {}).get("conditions") or ()
-    if not dry_run and not any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
-        raise Retry("the CRD of ServiceMesh is not served yet", after=0.2)
 
 
 def ensure_namespace(kube: Kube, name: str) -> None:
@@ -100,9 +134,3 @@ def ensure_namespace(kube: Kube, name: str) -> None:
     ref = ObjectRef("v1", "Namespace", "", name)
     if kube.get(ref) is None:
         kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, CREATE_MANAGER)
-
-
-def _older(live: Obj, crd: Obj) -> bool:
-    """Written by an earlier Pilotage, or changed. A newer Pilotage's CRD is never taken back."""
-    there, ours = (Version.parse(annotations_of(each).get(CRD_VERSION, "0.0")) for each in (live, crd))
-    return there < ours or (there == ours and annotations_of(live).get(APPLIED) != annotations_of(crd)[APPLIED])

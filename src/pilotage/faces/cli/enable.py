@@ -15,6 +15,7 @@ from pilotage.domain.mesh import Revision as Entry
 from pilotage.domain.names import EVERY_REVISION
 from pilotage.domain.profile import PROFILES, Profile, profile_of
 from pilotage.domain.state import Revision
+from pilotage.edge.crds import update
 from pilotage.edge.mesh import create_mesh, read_mesh, with_revisions
 from pilotage.edge.observe import observe
 from pilotage.faces.cli import options
@@ -50,7 +51,7 @@ _KEPT = "CRDs and Istio resources, the CA's secret, the namespace and the mesh c
 @options.output
 @options.waiting("10m")
 def enable(session: Session, revision: str | None, version: str | None, profile: str | None, **flags: Any) -> None:
-    """Install the first control plane. Enabling the same again resumes."""
+    """Install the first control plane. Enabling the same again resumes, and brings the CRD up to date."""
     there = read_mesh(session.kube)
     artifacts = Artifacts(charts=flags["charts"], hub=flags["hub"])
     wish = Wish(revision, version, ProfileName(profile) if profile else None, artifacts)
@@ -66,6 +67,8 @@ def enable(session: Session, revision: str | None, version: str | None, profile:
         findings = preflight_of(canary, there, None)
         refuse_if_blocked(findings, Verb.ENABLE, f"{entry.name} cannot be installed")
         _write(session, there, mesh.spec, flags["dry_run"])
+    elif not flags["dry_run"]:
+        update(session.kube)
     if flags["dry_run"]:
         words = f"{entry.name} ({target.version}) would be installed; nothing was written."
         return report(flags["output"], words, findings=findings)
@@ -176,6 +179,8 @@ def _resume(mesh: ServiceMesh, wish: Wish) -> ServiceMesh:
 
 def _write(session: Session, there: ServiceMesh | None, spec: ServiceMeshSpec, dry_run: bool) -> None:
     if there is not None:
+        if not dry_run:
+            update(session.kube)
         edit(session, there, spec, no_mark(), dry_run=dry_run)
         return
     until_ready(lambda: create_mesh(session.kube, spec, dry_run=dry_run), _SERVED)

@@ -7,13 +7,16 @@ import msgspec
 from pilotage.decide.health import check
 from pilotage.decide.inventory import parts_present
 from pilotage.decide.removal import judge, unless_confirmed
+from pilotage.decide.skew import skew
 from pilotage.decide.usage import proxies_exist
+from pilotage.domain.crd import schema_version
 from pilotage.domain.errors import Denied
 from pilotage.domain.findings import Finding
 from pilotage.domain.mesh import Mode
 from pilotage.domain.names import EVERY_REVISION
 from pilotage.domain.roles import TO_LOOK
 from pilotage.domain.state import Snapshot
+from pilotage.edge.crds import installed
 from pilotage.edge.operators import SELECTOR, Operator, find_operator, real_now
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.findings import by_weight
@@ -25,8 +28,20 @@ def judged(session: Session) -> tuple[Snapshot, list[Finding]]:
     operator = _operator(session)
     snapshot = msgspec.structs.replace(session.snapshot(), operator=operator.runs)
     return snapshot, by_weight(
-        (*check(snapshot), *_no_operator(snapshot, operator), *_leaving(session, snapshot), *_blind(snapshot))
+        (
+            *check(snapshot),
+            *skewed(session),
+            *_no_operator(snapshot, operator),
+            *_leaving(session, snapshot),
+            *_blind(snapshot),
+        )
     )
+
+
+def skewed(session: Session) -> Iterator[Finding]:
+    """Whether this pilotage or the resource is the newer one; nothing where there is no resource."""
+    if session.mesh is not None:
+        yield from skew(schema_version(), installed(session.kube), session.newer_fields)
 
 
 def _operator(session: Session) -> Operator:

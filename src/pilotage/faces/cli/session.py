@@ -33,6 +33,7 @@ class Session:
         self.request_timeout: float | None = None
         self.today: date | None = None
         self.catalog_place: str | None = None  # a file, or configmap/NAMESPACE/NAME
+        self.newer_fields: list[str] = []  # of the ServiceMesh: written by a newer Pilotage
         self.unknown: dict[str, str] = {}  # what observe was not asked for and could not be read either -> why
 
     @property
@@ -63,11 +64,15 @@ class Session:
 
     @cached_property
     def mesh(self) -> "ServiceMesh | None":
-        """None where none is there, or where it may not be read: looking at a mesh needs no right to see ours."""
-        from pilotage.edge.mesh import read_mesh
+        """None where none is there, or where it may not be read: looking at a mesh needs no right to see ours.
+
+        What only a newer Pilotage knows of it is left out. Verbs that edit it read it strictly: `drive.enabled_mesh`.
+        """
+        from pilotage.edge.mesh import look_at_mesh
 
         try:
-            return read_mesh(self.kube)
+            mesh, self.newer_fields = look_at_mesh(self.kube)
+            return mesh
         except Denied as denied:
             self.unknown["mesh"] = str(denied)
             return None

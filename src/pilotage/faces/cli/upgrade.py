@@ -30,7 +30,7 @@ from pilotage.faces.cli.drive import (
     say,
     settled,
 )
-from pilotage.faces.cli.judged import judged
+from pilotage.faces.cli.judged import judged, skewed
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.status import revision_lines, status_of
 from pilotage.reconcile import revisions_of
@@ -78,7 +78,7 @@ def start(session: Session, revision: str, version: str | None, config: str | No
 
 def _ask(canary: Canary, mesh: ServiceMesh, config: str | None, dry_run: bool) -> tuple[Finding, ...]:
     """Preflight, then the intent: the canary's mesh configuration where it is copied, and its entry in the resource."""
-    findings = preflight_of(canary, mesh, config)
+    findings = (*preflight_of(canary, mesh, config), *skewed(canary.session))
     refuse_if_blocked(findings, Verb.START, f"{canary.target.name} cannot be started")
     for action in mesh_config_actions(canary, mesh, config):
         apply(canary.session.kube, action, dry_run=dry_run)
@@ -123,7 +123,7 @@ def _decide(session: Session, verb: Verb, flags: dict[str, Any]) -> None:
     mesh = enabled_mesh(session)
     snapshot, seen = judged(session)
     keep, remove = _sides(session, mesh, verb, snapshot)
-    findings = guard(snapshot, remove, keep)
+    findings = (*guard(snapshot, remove, keep), *skewed(session))
     if not flags["force"]:
         refuse_if_blocked(findings, verb, f"{remove} cannot be removed")
     idle = idle_tags(snapshot, remove)

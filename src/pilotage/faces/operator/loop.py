@@ -7,9 +7,11 @@ istiods know of their proxies) is looked for now and then.
 import time
 from typing import NoReturn
 
-from pilotage.domain.errors import MeshError
+from pilotage.domain.errors import Denied, MeshError
 from pilotage.domain.profile import profile_of
+from pilotage.edge import crds
 from pilotage.edge.holder import operator_identity
+from pilotage.edge.kube import Kube
 from pilotage.edge.lease import Lease, LeaseHeld
 from pilotage.edge.mesh import MESH, ensure_namespace, parse_mesh
 from pilotage.edge.store import Store
@@ -48,11 +50,21 @@ def _lead(session: Session, store: Store, report: Report) -> None:
     ensure_namespace(store.kube, profile.namespace)
     lease = Lease(store.kube, profile.namespace, operator_identity())
     with lease.kept(report.stands_by) as kube, report.leading(lease.identity), Survey(session, store, report):
+        _update_crd(kube, report)
         loop = Reconciler(kube, session.catalog, lambda: session.now, store)
         loop.failed = report.not_written
         while True:
             lease.check()
             _step_and_rest(loop, store, report)
+
+
+def _update_crd(kube: Kube, report: Report) -> None:
+    """An upgrade of the operator is one of the CRD. Without the right to write it the old one will do."""
+    try:
+        if crds.update(kube):
+            report.log.say("wrote", object=crds.CRD, why="the CRD was of an earlier Pilotage")
+    except Denied as denied:
+        report.failed("cannot update the CRD", denied)
 
 
 def _step_and_rest(loop: Reconciler, store: Store, report: Report) -> None:
