@@ -22,7 +22,7 @@ from pilotage.reconcile import Reconciler, pause_after
 
 _WAITING, _RESTING, _FAILED = 5.0, 180.0, 5.0  # seconds until the next look, where nothing changes before
 _IDLE = 30.0  # the same while there is no ServiceMesh
-_SHARE = 5.0  # times what the last step took: the least rest before the next, so that a busy cluster is not chased
+_SHARE = 5.0  # times what the last step took of the processor: the least rest after it, where changes never end
 
 
 def run(session: Session, report: Report) -> NoReturn:
@@ -69,9 +69,9 @@ def _update_crd(kube: Kube, report: Report) -> None:
 
 def _step_and_rest(loop: Reconciler, store: Store, report: Report) -> None:
     """One look, then rest until something changed, it is time, or somebody's undoing has had its pause."""
-    serial, began = store.begin(), time.monotonic()
+    serial, began = store.begin(), time.process_time()
     pause = _step(loop, report)
-    took = time.monotonic() - began
+    took = time.process_time() - began
     if loop.contested:
         time.sleep(pause)
     else:
