@@ -32,6 +32,8 @@ def run(session: Session, report: Report) -> NoReturn:
         report.turn()
         try:
             _lead(session, store, report)
+        except LeaseHeld as held:
+            report.stands_by(held.holder)
         except MeshError as error:
             report.failed("cannot go on", error)
             time.sleep(_FAILED)
