@@ -30,8 +30,8 @@ class Store:
         if asked.path == "/apis/events.k8s.io/v1":
             return Reply(KINDS)
         self.asked.append(asked.method)
-        if asked.method == "POST" and asked.json["metadata"]["name"] in self.events:
-            return status(409, "AlreadyExists", "it is there")
+        if asked.method == "GET" and name not in self.events:
+            return status(404, "NotFound", "it is not there")
         if asked.method == "POST":
             self.events[asked.json["metadata"]["name"]] = asked.json
             return Reply(asked.json)
@@ -54,6 +54,8 @@ def test_the_same_thing_again_is_one_event(tmp_path: Path, seconds: list[int], c
             record(api.connect(tmp_path), "u1", EDITED, NOW + timedelta(seconds=later))
     (event,) = store.events.values()
     assert event.get("series", {}).get("count") == counts
+    assert store.asked.count("POST") == 1
+    assert store.asked.count("PATCH") == (counts or 1) - 1
     assert event["regarding"]["kind"] == "ServiceMesh"
     assert event["related"] == {"apiVersion": "v1", "kind": "Service", "namespace": "istio-system", "name": "istiod"}
 
@@ -74,11 +76,23 @@ def test_a_long_note_is_cut_to_what_the_api_server_takes(tmp_path: Path) -> None
     assert 1000 < len(event["note"].encode()) <= 1024
 
 
-def test_who_may_not_write_events_goes_on_without(tmp_path: Path) -> None:
+def test_one_that_another_wrote_in_between_is_left_to_it(tmp_path: Path) -> None:
+    def race(asked: Asked) -> Reply:
+        if asked.path == "/apis/events.k8s.io/v1":
+            return Reply(KINDS)
+        return status(409, "AlreadyExists", "it is") if asked.method == "POST" else status(404, "NotFound", "not there")
+
+    with serving(race) as api:
+        record(api.connect(tmp_path), "u1", EDITED, NOW)
+
+
+@pytest.mark.parametrize("denied", ["GET", "POST"])
+def test_who_may_not_write_events_goes_on_without(tmp_path: Path, denied: str) -> None:
     def forbid(asked: Asked) -> Reply:
-        if asked.method == "POST":
-            return status(403, "Forbidden", "events are not for you")
-        return Reply(KINDS)
+        if asked.path == "/apis/events.k8s.io/v1":
+            return Reply(KINDS)
+        no = asked.method == denied
+        return status(403, "Forbidden", "events are not for you") if no else status(404, "NotFound", "not there")
 
     with serving(forbid) as api:
         record(api.connect(tmp_path), "u1", EDITED, NOW)

@@ -12,7 +12,7 @@ from typing import Final
 from pilotage.domain.errors import Refused
 from pilotage.domain.events import Event
 from pilotage.domain.names import API_VERSION, MANAGER, MESH_KIND, MESH_NAME
-from pilotage.domain.objects import Obj, ObjectRef
+from pilotage.domain.objects import Obj, ObjectRef, ref_of
 from pilotage.edge.failures import AlreadyThere, NotThere
 from pilotage.edge.kube import Kube
 
@@ -25,22 +25,19 @@ _BUMP: Final = timedelta(minutes=1)
 def record(kube: Kube, uid: str, event: Event, now: datetime) -> None:
     """An Event is a courtesy: without the right to write it the work goes on. Raises Retry and Unreachable."""
     body = _body(uid, event, now)
-    with suppress(Refused):
-        try:
+    ref = ref_of(body)
+    with suppress(Refused, AlreadyThere, NotThere):  # another wrote it, or it expired, between the two requests
+        there = kube.get(ref)
+        if there is None:
             kube.create(body)
-        except AlreadyThere:
-            _again(kube, body["metadata"]["name"], now)
+        else:
+            _again(kube, ref, there, now)
 
 
-def _again(kube: Kube, name: str, now: datetime) -> None:
-    ref = ObjectRef(_API, "Event", _SPACE, name)
-    there = kube.get(ref)
-    if there is None:
-        return  # it expired between the two requests
+def _again(kube: Kube, ref: ObjectRef, there: Obj, now: datetime) -> None:
     series = there.get("series") or {"count": 1, "lastObservedTime": there["eventTime"]}
     if now - datetime.fromisoformat(series["lastObservedTime"]) >= _BUMP:
-        with suppress(NotThere):
-            kube.patch(ref, {"series": {"count": series["count"] + 1, "lastObservedTime": _stamp(now)}})
+        kube.patch(ref, {"series": {"count": series["count"] + 1, "lastObservedTime": _stamp(now)}})
 
 
 def _body(uid: str, event: Event, now: datetime) -> Obj:
