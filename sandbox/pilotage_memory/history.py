@@ -76,6 +76,11 @@ class History:
         self._untold.append(change)
         self.changed.notify_all()
 
+    @property
+    def told(self) -> bool:
+        """Nothing waits for `tell`."""
+        return not self._untold
+
     def since(self, version: int) -> list[Change]:
         """What changed after `version`. Raises Expired where that is not remembered."""
         if version < self.forgotten:

@@ -22,16 +22,16 @@ from pilotage_memory.store import Store
 _CAPACITY = {"cpu": "32", "memory": "128Gi", "pods": "250", "ephemeral-storage": "100Gi"}
 _CONTROLLERS = (
     Namespaces,
-    Autoscalers,
-    Deployments,
+    Scheduler,
+    Kubelets,
+    Istiods,
     ReplicaSets,
     StatefulSets,
     DaemonSets,
     Jobs,
-    Scheduler,
-    Kubelets,
+    Deployments,
+    Autoscalers,
     Quotas,
-    Istiods,
 )
 
 

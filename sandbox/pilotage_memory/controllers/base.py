@@ -1,9 +1,10 @@
 """What the simulated controllers share: reading the caches, writing a status where it differs, making pods."""
 
 import hashlib
-import json
 from collections.abc import Iterable
 from typing import Any, ClassVar, Protocol
+
+import msgspec
 
 from pilotage_memory.controllers.loop import Loop, Place
 from pilotage_memory.controllers.objects import POD, deleting, finished, holds, key_of, owned_by
@@ -91,8 +92,8 @@ def digest(template: Obj) -> str:
     """The same for the same template, whatever its label of this name says."""
     meta = template.get("metadata") or {}
     labels = {key: value for key, value in (meta.get("labels") or {}).items() if key != HASH}
-    text = json.dumps({**template, "metadata": {**meta, "labels": labels}}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
+    text = msgspec.json.encode({**template, "metadata": {**meta, "labels": labels}}, order="sorted")
+    return hashlib.sha256(text).hexdigest()[:10]
 
 
 def place_of(what: str, obj: Obj) -> Place:

@@ -31,7 +31,7 @@ class Controller(Protocol):
         """What is to be looked at after a change (ADDED, MODIFIED or DELETED) of any object."""
 
     def reconcile(self, place: Place) -> None:
-        """Look at the caches and write what differs. A conflict (ApiError 409) is tried again."""
+        """Look at the cache and write what differs. A conflict (ApiError 409) is tried again, 403 and 404 are left."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,12 @@ class Loop:
         self._later: dict[tuple[int, Place], int] = {}
         self._settling = threading.RLock()
         self._busy = False
+        self._steps = 0  # of work since all was at rest
+        self._at: tuple[int, Place] | None = None  # the work that is being done
         store.watch(self.look)
 
     def start(self, controllers: Sequence[Controller]) -> None:
-        """From now on they see every change."""
+        """From now on they see every change; those named first act first."""
         self._controllers = tuple(controllers)
 
     def elapsed(self, what: str, uid: str, times: int = 1) -> bool:
@@ -114,19 +116,20 @@ class Loop:
                 self._drain()
 
     def _drain(self) -> None:
+        """Kubelets before those who count pods. What a step changes is told first; then this is called again."""
         self._busy = True
         try:
-            for _ in range(_ENDLESS):
-                if not self._queue:
-                    return
-                work = next(iter(self._queue))
+            while self._queue and self.store.history.told:
+                work = min(self._queue, key=lambda work: work[0])
                 del self._queue[work]
+                self._steps += 1
+                if self._steps > _ENDLESS:
+                    raise RuntimeError(f"controllers never come to rest: {work}, {list(self._queue)[:5]}")
                 self._do(work)
-            raise RuntimeError(f"controllers never come to rest: {list(self._queue)[:5]}")
         finally:
             self._busy = False
-
-    _at: tuple[int, Place] | None = None  # the work that is being done
+        if not self._queue:
+            self._steps = 0
 
     def _do(self, work: tuple[int, Place]) -> None:
         number, place = work
@@ -134,8 +137,9 @@ class Loop:
         try:
             self._controllers[number].reconcile(place)
         except ApiError as error:
-            if error.status != 409:
+            if error.status not in (403, 404, 409):
                 raise
-            self._queue[work] = None
+            if error.status == 409:  # with 403 and 404 what it worked on is going: that change leads here again
+                self._queue[work] = None
         finally:
             self._at = None
