@@ -16,6 +16,7 @@ from pilotage_memory.selectors import Test, selection
 from pilotage_memory.store import Store
 
 _WINDOW: Final = 1800  # seconds of a watch that names none
+_BOOKMARK: Final = 60.0  # seconds between bookmarks, and one at the end, as from a real API server
 _LOOK: Final = 0.5  # seconds between looks at whether the server ends
 
 
@@ -66,6 +67,7 @@ def _lines(store: Store, seen: _Watch, start: str, over: Callable[[], bool]) -> 
                     yield seen.line(ADDED, entry)
         else:
             version = int(start)
+        marked = time.monotonic()
         while not over():
             with store.lock:
                 told = store.since(version)
@@ -74,9 +76,11 @@ def _lines(store: Store, seen: _Watch, start: str, over: Callable[[], bool]) -> 
                     told = store.since(version)
                 version = told[-1].version if told else version
             yield from _told(seen, told)
-            if time.monotonic() >= seen.ends:
-                if seen.bookmarks:
-                    yield seen.bookmark(version)
+            now = time.monotonic()
+            if seen.bookmarks and now >= min(marked + _BOOKMARK, seen.ends):
+                yield seen.bookmark(version)
+                marked = now
+            if now >= seen.ends:
                 return
     except ApiError as error:
         yield msgspec.json.encode({"type": "ERROR", "object": error.body()}) + b"\n"
