@@ -1,11 +1,15 @@
 """The chart's templates and its schema: what is rendered for which values, and which values are refused."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 import yaml
 
 from harness import Obj
 from pilotage.domain.crd import service_mesh_crd
-from release import CHART, DIGEST, ROOT, is_crd, one, render
+from release import CHART, DIGEST, IMAGE, ROOT, is_crd, one, render
 
 NONSENSE = {
     "an image without a repository": {"image": {"digest": DIGEST}},
@@ -30,6 +34,16 @@ NONSENSE = {
 def test_the_schema_refuses(values: Obj) -> None:
     with pytest.raises(ValueError, match="don't meet the specifications"):
         render(values)
+
+
+def test_helms_own_linter_has_no_complaint() -> None:
+    # In a process of its own, as Helm's engine always is.
+    program = "import helm_python, json, sys; print(json.dumps(helm_python.lint(**json.load(sys.stdin))))"
+    asked = json.dumps({"path": str(CHART), "values": IMAGE, "strict": True, "kube_version": "v1.30.0"})
+    done = subprocess.run([sys.executable, "-c", program], input=asked, capture_output=True, text=True, check=True)
+    said = json.loads(done.stdout)
+    assert not said["errors"]
+    assert not [message for message in said["messages"] if message["severity"] > 1]
 
 
 def test_the_image_is_named_by_its_digest_and_by_a_tag_only_where_one_was_given() -> None:
