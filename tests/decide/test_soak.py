@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from installed import MESH, NEW, OLD, changed, cluster, live, mesh, wanted
 from pilotage.decide.force import Mark, cleared, confirm_annotation, force_annotation
@@ -109,6 +111,21 @@ def test_a_removal_from_an_edit_waits_until_nothing_has_used_the_revision_for_th
     looks: list[Look], seen: list[str]
 ) -> None:
     assert phases(*looks) == seen
+
+
+LOOKS = st.builds(Look, at=st.integers(-150, 300), used=st.booleans(), wiped=st.booleans())
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(LOOKS, min_size=1, max_size=8))
+def test_whatever_the_clock_does_nothing_goes_before_it_was_seen_unused_for_the_soak(looks: list[Look]) -> None:
+    """Between what is seen at removal and some look an hour earlier by the clock nothing used it or was lost."""
+    seen = phases(*looks)
+    for end in (at for at, phase in enumerate(seen) if phase == REMOVES):
+        breaks = (at for at in range(end, -1, -1) if looks[at].used or looks[at].wiped)
+        begin = next(breaks, 0)
+        unused = [look for look in looks[begin : end + 1] if not look.used]
+        assert any(looks[end].at - look.at >= HOUR for look in unused)
 
 
 def test_a_soak_of_zero_removes_at_once() -> None:
