@@ -10,7 +10,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from pilotage.domain.errors import MeshError, Retry, Unreachable
+from pilotage.domain.errors import MeshError, Retry
 from pilotage.domain.objects import Obj
 from pilotage.edge.store.shapes import Shape
 from pilotage.edge.watch import DELETED, Head, Objects
@@ -39,10 +39,10 @@ class Board:
 
 
 class Informer(Generic[T]):
-    """The `Feed` of one `Follower`. `deadline`: seconds that a reader waits for the first list."""
+    """The `Feed` of one `Follower`, which tells either the first list or why there is none: readers wait for that."""
 
-    def __init__(self, name: str, shape: Shape[T], board: Board, deadline: float) -> None:
-        self._name, self._shape, self._board, self._deadline = name, shape, board, deadline
+    def __init__(self, name: str, shape: Shape[T], board: Board) -> None:
+        self._name, self._shape, self._board = name, shape, board
         self.wakes = False  # whether its changes count: the last look of the loop has read it
         self._held: dict[Key, Held[T]] = {}
         self._place = ""
@@ -85,10 +85,10 @@ class Informer(Generic[T]):
         Raises what its requests raise while it cannot be followed, Retry while an own write is not seen.
         """
         with self._board.changed:
-            self._board.changed.wait_for(lambda: self._listed or self._failure, self._deadline)
-            if self._listed and not self._failure:
-                self._board.changed.wait_for(lambda: self._failure or not self._unseen(), _PATIENCE)
-            self._raise()
+            self._board.changed.wait_for(lambda: self._listed or self._failure)
+            self._board.changed.wait_for(lambda: self._failure or not self._unseen(), _PATIENCE)
+            if self._failure is not None:
+                raise self._failure.with_traceback(None)
             unseen = self._unseen()
             if not unseen:
                 return self._items()
@@ -129,12 +129,6 @@ class Informer(Generic[T]):
                 self._changed(True)
         if str(before or "") != str(failure or ""):
             self._board.say(self._name, str(failure or ""))
-
-    def _raise(self) -> None:
-        if self._failure is not None:
-            raise self._failure.with_traceback(None)
-        if not self._listed:
-            raise Unreachable(f"{self._name}: no list within {self._deadline:g} s")
 
     def _items(self) -> tuple[T, ...]:
         """Ordered as etcd orders its keys, which is how the API server lists."""

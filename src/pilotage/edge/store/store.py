@@ -128,7 +128,7 @@ class Store:
     def _informer(self, watched: Watched, shape: Shape[T]) -> Informer[T]:
         with self._lock:
             if watched not in self._informers:
-                informer = Informer(str(watched), shape, self._board, self.kube.transport.peer.deadline)
+                informer = Informer(str(watched), shape, self._board)
                 absent = _ENABLED if watched.kind == MESH_KIND else _ABSENT
                 follower = self.kube.follower(watched, informer, self._over, absent)
                 self._informers[watched] = informer
