@@ -5,6 +5,7 @@ istiods know of their proxies) is looked for now and then.
 """
 
 import time
+from contextlib import closing
 from typing import NoReturn
 
 from pilotage.domain.errors import Denied, MeshError
@@ -27,7 +28,11 @@ _SHARE = 5.0  # times what the last step took of the processor: the least rest a
 
 def run(session: Session, report: Report) -> NoReturn:
     """Never returns: what fails is said, and tried again."""
-    store = Store(session.kube, report.follows)
+    with closing(Store(session.kube, report.follows)) as store:
+        _lead_for_ever(session, store, report)
+
+
+def _lead_for_ever(session: Session, store: Store, report: Report) -> NoReturn:
     while True:
         report.turn()
         try:
