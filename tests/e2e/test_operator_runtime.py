@@ -1,58 +1,14 @@
 """A standing operator as its watchers see it: probes, metrics, logs, conditions, and Events read with kubectl."""
 
 import json
-import re
-import signal
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import NamedTuple
-from urllib.request import urlopen
 
 import pytest
 
-from harness import CANARY, MESH, PILOTAGE, STABLE, Cluster, Obj, eventually, sandbox
+from harness import CANARY, MESH, STABLE, Cluster, Obj, eventually, sandbox
+from standing import Operator, operator
 
 pytestmark = pytest.mark.e2e
-
-
-class Operator(NamedTuple):
-    """A running one. `log`: where its stderr goes."""
-
-    process: "subprocess.Popen[bytes]"
-    log: Path
-
-    def lines(self) -> list[Obj]:
-        """Whole lines only: the last may still be written."""
-        return [json.loads(line) for line in self.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
-
-    def said(self, event: str) -> list[Obj]:
-        return [line for line in self.lines() if line["event"] == event]
-
-    def ask(self, path: str) -> str:
-        address = eventually("the operator serves", lambda: self.said("started"))[0]["listens"]
-        with urlopen(f"http://{address}{path}", timeout=10) as answer:  # noqa: S310, its own address
-            return str(answer.read().decode())
-
-    def metric(self, series: str) -> float | None:
-        """`pilotage_mesh_phase{phase="Canary"}` -> its value, None where it is not there."""
-        found = re.search(rf"(?m)^{re.escape(series)} (.+)$", self.ask("/metrics"))
-        return float(found[1]) if found else None
-
-
-@contextmanager
-def operator(mesh: Cluster, folder: Path) -> Iterator[Operator]:
-    log = folder / "operator.log"
-    words = [*PILOTAGE, "operator", "--listen", "127.0.0.1:0"]
-    with log.open("wb") as err:
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=err, env=mesh.environment)
-    try:
-        yield Operator(process, log)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        code = process.wait(timeout=60)
-    assert code == 0, log.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +20,8 @@ def mesh() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def standing(mesh: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    with operator(mesh, tmp_path_factory.mktemp("operator")) as running:
-        eventually("it leads", lambda: running.metric("pilotage_leader") == 1)
+    with operator(mesh, tmp_path_factory.mktemp("operator") / "log") as running:
+        eventually("it leads", running.leads)
         yield running
 
 
