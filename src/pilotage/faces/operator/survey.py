@@ -8,10 +8,13 @@ import threading
 from types import TracebackType
 from typing import Final
 
-from pilotage.decide.gauges import of_survey
+from msgspec import structs
+
+from pilotage.decide.gauges import Gauge, of_survey
 from pilotage.decide.health import check
 from pilotage.domain.errors import MeshError
 from pilotage.domain.profile import profile_of
+from pilotage.domain.state import Snapshot
 from pilotage.edge.mesh import MESH, parse_mesh
 from pilotage.edge.observe import ALL, observe
 from pilotage.edge.store import Store
@@ -29,6 +32,8 @@ class Survey:
     def __init__(self, session: Session, store: Store, report: Report) -> None:
         self._session, self._store, self._report = session, store.aside(), report
         self._over = threading.Event()
+        self._seen: Snapshot | None = None  # with the hour for the time
+        self._gauges: tuple[Gauge, ...] = ()
 
     def __enter__(self) -> None:
         threading.Thread(target=self._run, name="survey", daemon=True).start()
@@ -52,5 +57,8 @@ class Survey:
         mesh = parse_mesh(resource)
         profile, catalog = profile_of(mesh.spec), self._session.catalog
         snapshot = observe(self._store, profile, catalog, self._session.now, parts=_PARTS, mesh=mesh)
+        hour = structs.replace(snapshot, now=snapshot.now.replace(minute=0, second=0, microsecond=0))
+        if hour != self._seen:  # all rules over many pods take a while: not again where nothing changed
+            self._seen, self._gauges = hour, tuple(of_survey(snapshot, check(snapshot)))
         if not self._over.is_set():
-            self._report.surveyed(of_survey(snapshot, check(snapshot)))
+            self._report.surveyed(self._gauges)
