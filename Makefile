@@ -58,8 +58,8 @@ lint: setup ## Style, formatting, strict types, layers
 soak: assets ## Ten minutes at rest: the operator must write nothing but its Lease. MINUTES=1 for a short one
 	@$(BIN)/python -m bench.soak $(or $(MINUTES),10)
 
-bench: assets ## Measure against the aims; table, and bench/results.json
-	@$(BIN)/python -m bench
+bench: assets ## Measure against the aims; table, and bench/results.json. ONLY=operator for one group
+	@$(BIN)/python -m bench $(ONLY)
 
 generate: setup ## Write what follows from the code: CRD, heads and index of docs/findings
 	$(BIN)/python -m tools.generate

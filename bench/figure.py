@@ -35,11 +35,25 @@ def within(name: str, value: float, most: float) -> Figure:
     return Figure(name, round(value, 3), "s", None, None, f"<= {most:g} s", value <= most)
 
 
+def at_most(name: str, value: float, unit: str, most: float) -> Figure:
+    """What may be `most` at most, in any unit."""
+    return Figure(name, round(value, 3), unit, None, None, f"<= {most:g} {unit}", value <= most)
+
+
+def noted(name: str, value: float, unit: str) -> Figure:
+    """A figure without an aim of its own."""
+    return Figure(name, round(value, 3), unit, None, None, "", True)
+
+
 def keep(figures: Iterable[Figure]) -> None:
-    """Writes results.json."""
+    """Into results.json, each with its day; figures of earlier runs stay where this one did not measure them."""
+    today = datetime.now(UTC).date().isoformat()
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    rows = [asdict(figure) for figure in figures]
-    document = {"machine": machine, "date": datetime.now(UTC).date().isoformat(), "figures": rows}
+    fresh = {figure.name: asdict(figure) | {"date": today} for figure in figures}
+    before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    same = before.get("machine") == machine
+    known = {row["name"]: {"date": before.get("date"), **row} for row in before.get("figures", ()) if same}
+    document = {"machine": machine, "figures": list((known | fresh).values())}
     RESULTS.write_text(json.dumps(document, indent=2) + "\n")
 
 
@@ -47,8 +61,9 @@ def row(figure: Figure) -> str:
     """One line of the table."""
     reference = "" if figure.reference is None else f"{figure.reference:.3f} {figure.unit}"
     ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
-    verdict = "ok" if figure.ok else "MISSED"
-    return f"{figure.name:<34}{figure.value:>9.3f} {figure.unit}{reference:>12}{ratio:>8}  {figure.aim:<13} {verdict}"
+    verdict = ("ok" if figure.ok else "MISSED") if figure.aim else ""
+    value = f"{figure.value:>9.3f} {figure.unit:<5}"
+    return f"{figure.name:<38}{value}{reference:>12}{ratio:>8}  {figure.aim:<13} {verdict}".rstrip()
 
 
-HEADER = f"{'FIGURE':<34}{'VALUE':>11}{'REFERENCE':>12}{'RATIO':>8}  {'AIM':<13} VERDICT"
+HEADER = f"{'FIGURE':<38}{'VALUE':>9}      {'REFERENCE':>12}{'RATIO':>8}  {'AIM':<13} VERDICT"
