@@ -5,11 +5,12 @@ from typing import Final
 
 from pilotage_memory import forwarding, reviews
 from pilotage_memory.discovery import discover, is_built_in
-from pilotage_memory.errors import ApiError, not_found, refusal, unsupported
+from pilotage_memory.errors import ApiError, PageNotFound, not_found, refusal, unsupported
 from pilotage_memory.kinds import Kind, group_version
 from pilotage_memory.listing import Listing, in_version, metadata_of
 from pilotage_memory.messages import Request, Response, answer, failure
 from pilotage_memory.paths import Place, place_of
+from pilotage_memory.rights import Rights
 from pilotage_memory.store import Store
 from pilotage_memory.watching import watch
 from pilotage_memory.writing import create, delete, patch, replace
@@ -18,11 +19,11 @@ _OBJECT: Final = {"PUT": replace, "PATCH": patch, "DELETE": delete}
 
 
 class Api:
-    """Thread-safe. `over` tells open watches that the server ends; `allows` judges a SelfSubjectAccessReview."""
+    """Thread-safe. `over` tells open watches that the server ends."""
 
     def __init__(self, store: Store, over: Callable[[], bool]) -> None:
-        self.allows: reviews.Allows = lambda _: True
         self._store, self._over = store, over
+        self._rights = Rights(store)
         self._listing = Listing(store)
 
     def answer(self, request: Request) -> Response:
@@ -37,7 +38,8 @@ class Api:
             return self._about(request)
         if request.method == "POST" and (review := reviews.kind_of(place)):
             request.only("fieldManager", "fieldValidation")
-            return reviews.answer(review, request.document(), self.allows)
+            return reviews.answer(review, request.document(), self._rights, self._rights.user(request))
+        self._rights.check(request, place)
         kind = self._kind(place, request)
         if not place.name:
             return self._collection(kind, place, request)
@@ -57,17 +59,17 @@ class Api:
             return found
         parts = request.path.strip("/").split("/")
         if parts[0] == "apis" and len(parts) in (2, 3) and not is_built_in(parts[1]):
-            raise refusal("NotFound", "the server could not find the requested resource")
+            raise PageNotFound
         raise unsupported(request.words)
 
     def _kind(self, place: Place, request: Request) -> Kind:
-        """Raises NotFound where a real server would serve none either, NotImplemented where it might."""
+        """Raises PageNotFound where a real server would serve none either, NotImplemented where it might."""
         kind = self._store.kinds.at(place.group, place.plural)
         if kind is not None and place.version in kind.versions and (kind.namespaced or not place.namespace):
             return kind
         if is_built_in(place.group) and kind is None:
             raise unsupported(request.words)
-        raise refusal("NotFound", "the server could not find the requested resource")
+        raise PageNotFound
 
     def _collection(self, kind: Kind, place: Place, request: Request) -> Response:
         if request.method == "GET" and request.flag("watch"):

@@ -37,6 +37,13 @@ class ApiError(Exception):
         return told | ({"details": self.details} if self.details else {})
 
 
+class PageNotFound(ApiError):
+    """404 without a Status: nothing at all is served at the path."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "NotFound", "404 page not found")
+
+
 def refusal(reason: str, message: str, **details: Any) -> ApiError:
     """The error that Kubernetes gives for `reason`."""
     return ApiError(_CODES[reason], reason, message, details)

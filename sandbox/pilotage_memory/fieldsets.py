@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from pilotage_memory.kinds import Obj
-from pilotage_memory.shapes import KEY_DEFAULTS, Shape
+from pilotage_memory.shapes import Shape
 
 Path = tuple[str, ...]
 Fields = frozenset[Path]
@@ -32,7 +32,7 @@ def step(item: Any, shape: Shape) -> str:
     """Names the item of a list that is a map or a set; _NO_KEY where one of its keys is missing."""
     if shape.unique:
         return "v:" + msgspec.json.encode(item).decode()
-    keys = {key: item.get(key, KEY_DEFAULTS.get(key)) for key in sorted(shape.keys)}
+    keys = {key: shape.key(item, key) for key in sorted(shape.keys)}
     if None in keys.values():
         return _NO_KEY
     return "k:" + msgspec.json.encode(keys).decode()

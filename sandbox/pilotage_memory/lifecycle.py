@@ -164,7 +164,7 @@ def _check(kind: Kind, obj: Obj, old: Obj | None) -> None:
         causes = list(validation.wrong(kind, obj, old))
     else:
         schema = structural.schema_of(kind, obj["apiVersion"].rpartition("/")[2])
-        causes = list(structural.wrong(schema, obj) if old is None else structural.wrong(schema, obj, old))
+        causes = structural.wrong(schema, obj) if old is None else structural.wrong(schema, obj, old)
     if causes:
         raise invalid(kind.kind, kind.group, obj["metadata"]["name"], causes)
 

@@ -6,7 +6,7 @@ it names, conflicts with what others hold and it would change, and gives up what
 
 from typing import Any, Final, NamedTuple
 
-from pilotage_memory.errors import refusal
+from pilotage_memory.errors import ApiError, refusal
 from pilotage_memory.fieldsets import (
     ABSENT,
     Difference,
@@ -108,11 +108,12 @@ class Apply(NamedTuple):
 def applied(before: Obj, config: Obj, shape: Shape, by: Apply) -> tuple[Obj, Holdings]:
     """The object once `config` is applied to it, not completed by defaults yet, and who holds what then.
 
-    Raises Conflict unless forced, BadRequest for a list that cannot be merged by its keys.
+    Raises Conflict unless forced, and 500, as the real server does, for a list that cannot be merged by its keys.
     """
     wrong = unmergeable(config, shape)
     if wrong is not None:
-        raise refusal("BadRequest", f"{words(wrong)}: an item names no key, or one that another item has")
+        problem = "an item names no key, or one that another item has"
+        raise ApiError(500, "", f"failed to create typed patch object: {words(wrong)}: {problem}")
     held = holdings(before)
     last = held.get(by.who, Holding(frozenset(), "", ""))
     names = fields_of(_bare(config), shape) - _NOBODYS

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import yaml
 
-from pilotage_memory.errors import ApiError, refusal, unsupported
+from pilotage_memory.errors import ApiError, PageNotFound, refusal, unsupported
 from pilotage_memory.kinds import Obj
 
 JSON: Final = "application/json"
@@ -85,4 +85,6 @@ def answer(value: Obj, status: int = 200) -> Response:
 
 
 def failure(error: ApiError) -> Response:
+    if isinstance(error, PageNotFound):
+        return Response(error.status, f"{error.message}\n".encode(), content="text/plain; charset=utf-8")
     return answer(error.body(), error.status)

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from pilotage_memory.kinds import Kind
+from pilotage_memory.kinds import Kind, Obj
 
 
 class Shape(NamedTuple):
     """`keys`: a list that is a map by these fields of its items. `unique`: a list that is a set. Other lists are one
-    value, and so is a map that is `atomic`. `free`: the keys of a map are the user's, not fields.
+    value, and so is a map that is `atomic`. `free`: the keys of a map are the user's, not fields. `defaults`: its keys
+    have some.
     """
 
     inside: Callable[[str], "Shape"]  # of a field, or ("") of the items of a list
@@ -21,9 +22,14 @@ class Shape(NamedTuple):
     unique: bool = False
     atomic: bool = False
     free: bool = False
+    defaults: bool = False
+
+    def key(self, item: Obj, name: str) -> Any:
+        """The value of a key; None where it is missing and has no default, as built-in kinds' have."""
+        return item.get(name, _KEY_DEFAULTS.get(name, "") if self.defaults else None)
 
 
-KEY_DEFAULTS: Final = {"protocol": "TCP"}  # of fields that are keys
+_KEY_DEFAULTS: Final = {"protocol": "TCP", "containerPort": 0, "port": 0}
 
 # Field -> keys of its items, wherever a list has that name; with a parent or kind in front where names are shared.
 _MAPS: Final = {
@@ -137,6 +143,7 @@ def _built_in(kind: str, parent: str, name: str) -> Shape:
         unique=any(each in _SETS for each in names),
         atomic=any(each in _WHOLE for each in names),
         free=name in _FREE,
+        defaults=True,
     )
 
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import msgspec
+
 from pilotage_memory import cel
 from pilotage_memory.errors import Cause
 from pilotage_memory.fieldsets import ABSENT, step
@@ -31,7 +33,15 @@ _LIMITS: Final[dict[str, tuple[Callable[[Any, Any], bool], str]]] = {
     "pattern": (lambda value, limit: bool(re.search(limit, value)), "should match '{}'"),
 }
 
-_REASONS: Final = {"maxLength": "FieldValueTooLong", "maxItems": "FieldValueTooMany"}
+_REASONS: Final = {"maxLength": ("FieldValueTooLong", "Too long: "), "maxItems": ("FieldValueTooMany", "Too many: ")}
+
+_BLOCKING: Final = {
+    "FieldValueNotSupported",
+    "FieldValueRequired",
+    "FieldValueTooLong",
+    "FieldValueTooMany",
+    "FieldValueTypeInvalid",
+}
 
 
 def schema_of(kind: Kind, version: str) -> Obj:
@@ -69,15 +79,41 @@ def _complete(schema: Obj, value: Any) -> Any:
     return kept
 
 
-def wrong(schema: Obj, value: Any, old: Any = ABSENT, path: str = "") -> Iterator[Cause]:
-    """All that is wrong with `value`, which replaces `old`. Raises NotImplemented for a rule that `cel` lacks."""
+def wrong(schema: Obj, value: Any, old: Any = ABSENT) -> list[Cause]:
+    """All that is wrong with `value`, which replaces `old`. Raises NotImplemented for a rule that `cel` lacks.
+
+    As in a real server, rules are not asked about a value that is far from its schema.
+    """
+    causes = list(_unlike(schema, value, ""))
+    if _BLOCKING.isdisjoint(cause["reason"] for cause in causes):
+        return causes + list(_broken(schema, value, old, ""))
+    words = "some validation rules were not checked because the object was invalid"
+    skipped = _cause("FieldValueInvalid", "", f"Invalid value: null: {words}")
+    return [*causes, skipped] if _has_rules(schema) else causes
+
+
+def _has_rules(schema: Obj) -> bool:
+    below = (*schema.get("properties", {}).values(), schema.get("items", {}))
+    return "x-kubernetes-validations" in schema or any(_has_rules(each) for each in below)
+
+
+def _unlike(schema: Obj, value: Any, path: str) -> Iterator[Cause]:
     kind = schema.get("type")
     if kind and not schema.get("x-kubernetes-int-or-string") and not _is(value, kind):
-        yield _cause("FieldValueTypeInvalid", path, f"Invalid value: in body must be of type {kind}")
+        found = next((name for name in _TYPES if _is(value, name)), "null")
+        told = f'Invalid value: "{found}": {path} in body must be of type {kind}: "{found}"'
+        yield _cause("FieldValueTypeInvalid", path, told)
         return
     yield from _limits(schema, value, path)
     yield from _branches(schema, value, path)
-    yield from _below(schema, value, old, path)
+    yield from _twice(schema, value, path)
+    for its, inner, _, there in _children(schema, value, ABSENT, path):
+        yield from _unlike(its, inner, there)
+
+
+def _broken(schema: Obj, value: Any, old: Any, path: str) -> Iterator[Cause]:
+    for its, inner, before, there in _children(schema, value, old, path):
+        yield from _broken(its, inner, before, there)
     for rule in schema.get("x-kubernetes-validations", ()):
         if not cel.holds(rule["rule"], value, None if old is ABSENT else old):
             yield _cause("FieldValueInvalid", path, f"Invalid value: {rule.get('message', rule['rule'])}")
@@ -93,8 +129,9 @@ def _limits(schema: Obj, value: Any, path: str) -> Iterator[Cause]:
         yield _cause("FieldValueNotSupported", path, f'Unsupported value: "{value}": supported values: {allowed}')
     for name, (fits, words) in _LIMITS.items():
         if name in schema and not fits(value, schema[name]):
-            told = f"Invalid value: in body {words.format(schema[name])}"
-            yield _cause(_REASONS.get(name, "FieldValueInvalid"), path, told)
+            start = f"Invalid value: {msgspec.json.encode(value).decode()}: {path} in body "
+            reason, start = _REASONS.get(name, ("FieldValueInvalid", start))
+            yield _cause(reason, path, f"{start}{words.format(schema[name])}")
     for name in schema.get("required", ()) if isinstance(value, dict) else ():
         if name not in value:
             yield _cause("FieldValueRequired", f"{path}.{name}".lstrip("."), "Required value")
@@ -102,37 +139,50 @@ def _limits(schema: Obj, value: Any, path: str) -> Iterator[Cause]:
 
 def _branches(schema: Obj, value: Any, path: str) -> Iterator[Cause]:
     def fitting(name: str) -> int:
-        return sum(not any(wrong(each, value)) for each in schema[name])
+        return sum(not any(_unlike(each, value, "")) for each in schema[name])
 
     failed = (
         ("allOf" in schema and fitting("allOf") < len(schema["allOf"]))
         or ("anyOf" in schema and not fitting("anyOf"))
         or ("oneOf" in schema and fitting("oneOf") != 1)
-        or ("not" in schema and not any(wrong(schema["not"], value)))
+        or ("not" in schema and not any(_unlike(schema["not"], value, "")))
     )
     if failed:
         yield _cause("FieldValueInvalid", path, "Invalid value: must validate one and only one schema (oneOf)")
 
 
-def _below(schema: Obj, value: Any, old: Any, path: str) -> Iterator[Cause]:
+def _twice(schema: Obj, value: Any, path: str) -> Iterator[Cause]:
+    shape = _keyed(schema)
+    if not (shape.keys and isinstance(value, list)):
+        return
+    seen = set()
+    for at, item in enumerate(value):
+        name = step(item, shape)
+        if name in seen:
+            yield _cause("FieldValueDuplicate", f"{path}[{at}]", f"Duplicate value: {name.removeprefix('k:')}")
+        seen.add(name)
+
+
+def _children(schema: Obj, value: Any, old: Any, path: str) -> Iterator[tuple[Obj, Any, Any, str]]:
+    """(schema, value, old value, path) of fields and items. Items have an old value where the list has keys."""
     if isinstance(value, dict):
         fields, others = schema.get("properties", {}), schema.get("additionalProperties")
         for name, inner in value.items():
             its = fields.get(name, others)
             if isinstance(its, dict):
-                then = old.get(name, ABSENT) if isinstance(old, dict) else ABSENT
-                yield from wrong(its, inner, then, f"{path}.{name}".lstrip("."))
+                before = old.get(name, ABSENT) if isinstance(old, dict) else ABSENT
+                yield its, inner, before, f"{path}.{name}".lstrip(".")
     elif isinstance(value, list):
-        keys = tuple(schema.get("x-kubernetes-list-map-keys", ()))
-        shape = Shape(lambda _: shape, keys=keys)
-        before = {step(item, shape): item for item in old} if keys and isinstance(old, list) else {}
-        seen = set()
+        shape = _keyed(schema)
+        then = {step(item, shape): item for item in old} if shape.keys and isinstance(old, list) else {}
         for at, item in enumerate(value):
-            name = step(item, shape) if keys and isinstance(item, dict) else str(at)
-            if name in seen:
-                yield _cause("FieldValueDuplicate", f"{path}[{at}]", f"Duplicate value: {name.removeprefix('k:')}")
-            seen.add(name)
-            yield from wrong(schema.get("items", {}), item, before.get(name, ABSENT), f"{path}[{at}]")
+            before = then.get(step(item, shape), ABSENT) if shape.keys and isinstance(item, dict) else ABSENT
+            yield schema.get("items", {}), item, before, f"{path}[{at}]"
+
+
+def _keyed(schema: Obj) -> Shape:
+    shape = Shape(lambda _: shape, keys=tuple(schema.get("x-kubernetes-list-map-keys", ())))
+    return shape
 
 
 def _cause(reason: str, field: str, message: str) -> Cause:

@@ -74,6 +74,9 @@ def _containers(spec: Obj, path: str) -> Iterator[Cause]:
     for at, container in enumerate(spec.get("containers") or ()):
         if not container.get("name"):
             yield _cause("FieldValueRequired", f"{path}[{at}].name", "Required value")
+        for number, variable in enumerate(container.get("env") or ()):
+            if not variable.get("name"):
+                yield _cause("FieldValueRequired", f"{path}[{at}].env[{number}].name", "Required value")
 
 
 def _webhooks(obj: Obj, _old: Obj | None) -> Iterator[Cause]:

@@ -232,4 +232,12 @@ def test_there_is_one_service_mesh(meshes: Server) -> None:
 
 
 def test_three_revisions_are_refused(meshes: Server) -> None:
-    assert meshes.create(mesh("a", "b", "c")).said == (422, "Invalid")
+    answer = meshes.create(mesh("a", "b", "c"))
+    assert answer.said == (422, "Invalid")
+    assert answer.causes == {("FieldValueTooMany", "spec.revisions"), ("FieldValueInvalid", "<nil>")}
+
+
+def test_the_namespace_of_a_service_mesh_stays(meshes: Server) -> None:
+    meshes.create(mesh("asm-1-30", names={"namespace": "mesh"})).must(201)
+    answer = meshes.patch(mesh(), {"spec": {"names": {"namespace": "other"}}})
+    assert answer.causes == {("FieldValueInvalid", "spec.names.namespace")}

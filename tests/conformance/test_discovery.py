@@ -42,7 +42,8 @@ def test_a_status_is_told_as_a_resource_of_its_own(server: Server) -> None:
 
 @pytest.mark.parametrize("path", ["/apis/example.com/v1", "/apis/example.com/v1/things", "/apis/example.com"])
 def test_a_group_that_nobody_serves_is_not_found(server: Server, path: str) -> None:
-    assert server.ask("GET", path).code == 404
+    answer = server.ask("GET", path)
+    assert (answer.code, answer.body) == (404, b"404 page not found\n")
 
 
 def test_the_caller_is_named(server: Server) -> None:
