@@ -43,8 +43,6 @@ class Result(NamedTuple):
 class Cluster:
     """A running sandbox."""
 
-    in_memory = False  # then nobody is refused for lack of rights
-
     def __init__(self, name: str, kubeconfig: Path, assets: dict[str, Path]) -> None:
         self.name, self.kubeconfig, self.assets = name, kubeconfig, assets
         given = {"KUBECONFIG": str(kubeconfig), "PILOTAGE_TODAY": TODAY, "COLUMNS": "200"}
@@ -96,6 +94,10 @@ class Cluster:
         """Delete what is there of them; nothing is waited for."""
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
         self.kubectl("delete", "-f", "-", "--wait=false", "--ignore-not-found", given=listed).must()
+
+    def token(self, account: str) -> str:
+        """Of a ServiceAccount in namespace default."""
+        return self.kubectl("create", "token", account, "-n", "default").must().out.strip()
 
     def obey(self, command: str) -> Result:
         """Run what was printed, as a user would: in a shell that finds kubectl and pilotage."""

@@ -20,6 +20,7 @@ from pilotage_memory.cluster import memory_cluster
 from pilotage_memory.kinds import Key, Kind
 from pilotage_memory.lifecycle import By
 from pilotage_memory.merge import merge_patch
+from pilotage_memory.rights import token
 from pilotage_memory.selectors import selection
 from pilotage_memory.world import World
 from pilotage_sandbox import assets
@@ -47,8 +48,6 @@ def in_memory(**options: Any) -> Iterator["InMemory"]:
 
 class InMemory(Cluster):
     """`world` is for what no client can do, such as to let time pass."""
-
-    in_memory = True
 
     def __init__(self, world: World, kubeconfig: Path) -> None:
         super().__init__("memory", kubeconfig, {"charts": assets.charts_dir(), "kubectl": assets.binary("kubectl")})
@@ -93,6 +92,9 @@ class InMemory(Cluster):
     def strike(self, *objects: Obj) -> None:
         for obj in objects:
             self.world.store.delete(self.world.store.kind_of(obj).key(obj))
+
+    def token(self, account: str) -> str:
+        return token("default", account)
 
     def obey(self, command: str) -> Result:
         """Commands joined by `&&`."""

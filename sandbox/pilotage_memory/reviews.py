@@ -1,16 +1,11 @@
 """Kinds that are asked and not kept: who am I, and may I. Used by `api`."""
 
-from collections.abc import Callable
-from typing import Any, Final
-
 from pilotage_memory.discovery import REVIEWS
 from pilotage_memory.kinds import Obj
 from pilotage_memory.messages import Response
 from pilotage_memory.messages import answer as told
 from pilotage_memory.paths import Place
-
-Allows = Callable[[dict[str, Any]], bool]  # given the resourceAttributes of a SelfSubjectAccessReview
-USER: Final = "memory-admin"
+from pilotage_memory.rights import ADMIN, Rights
 
 
 def kind_of(place: Place) -> str:
@@ -18,9 +13,10 @@ def kind_of(place: Place) -> str:
     return "" if place.name else REVIEWS.get((place.group, place.plural), "")
 
 
-def answer(kind: str, body: Obj, allows: Allows) -> Response:
+def answer(kind: str, body: Obj, rights: Rights, user: str) -> Response:
     if kind == "SelfSubjectReview":
-        status: Obj = {"userInfo": {"username": USER, "groups": ["system:masters", "system:authenticated"]}}
+        masters = ["system:masters"] if user == ADMIN else []
+        status: Obj = {"userInfo": {"username": user, "groups": [*masters, "system:authenticated"]}}
     else:
-        status = {"allowed": allows(body.get("spec", {}).get("resourceAttributes", {}))}
+        status = {"allowed": rights.allows(user, body["spec"]["resourceAttributes"])}
     return told({**body, "status": status}, 201)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
-import pytest
 import yaml
 
 from harness import CANARY, MESH, Cluster, Obj, Result, eventually
@@ -65,12 +64,7 @@ def codes(result: Result) -> set[str]:
 
 
 def user(cluster: Cluster, name: str, *rules: Obj) -> str:
-    """Path of a kubeconfig for a ServiceAccount that has these RBAC rules in the whole cluster and no other right.
-
-    Skips the test where nobody is refused.
-    """
-    if cluster.in_memory:
-        pytest.skip("the in-memory cluster knows no rights")
+    """Path of a kubeconfig for a ServiceAccount that has these RBAC rules in the whole cluster and no other right."""
     subject = {"kind": "ServiceAccount", "name": name, "namespace": "default"}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
     version, meta = "rbac.authorization.k8s.io/v1", {"metadata": {"name": name}}
@@ -79,7 +73,7 @@ def user(cluster: Cluster, name: str, *rules: Obj) -> str:
         {"apiVersion": version, "kind": "ClusterRole", "rules": list(rules)} | meta,
         {"apiVersion": version, "kind": "ClusterRoleBinding", "roleRef": role, "subjects": [subject]} | meta,
     )
-    token = cluster.kubectl("create", "token", name, "-n", "default").must().out.strip()
+    token = cluster.token(name)
     config = yaml.safe_load(cluster.kubeconfig.read_text())
     config["users"][0]["user"] = {"token": token}
     path = cluster.kubeconfig.with_name(f"{name}.kubeconfig")
