@@ -93,7 +93,7 @@ def wrong(schema: Obj, value: Any, old: Any = ABSENT) -> list[Cause]:
 
 
 def _has_rules(schema: Obj) -> bool:
-    below = (*schema.get("properties", {}).values(), schema.get("items", {}))
+    below = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
     return "x-kubernetes-validations" in schema or any(_has_rules(each) for each in below)
 
 
