@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from typing import Any, Final, NamedTuple
@@ -92,7 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
 
     def _hang_up(self) -> None:
-        self.connection.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # it is gone already
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def do_GET(self) -> None:  # noqa: N802, the standard library's name
         path = self.path.partition("?")[0]
