@@ -5,7 +5,7 @@ for Git and for an edit by hand alike.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
@@ -19,7 +19,8 @@ from pilotage.decide.status import refused_status, status_of
 from pilotage.decide.transitions import transitions
 from pilotage.domain.actions import Action, Plan, Wait
 from pilotage.domain.catalog import Catalog
-from pilotage.domain.errors import MeshError, Refused, Retry, TimedOut, Unreachable
+from pilotage.domain.errors import MeshError, Refused
+from pilotage.domain.events import Event
 from pilotage.domain.mesh import Mode, Owner, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.names import BASE
 from pilotage.domain.objects import Obj, ref_of
@@ -33,8 +34,7 @@ from pilotage.edge.observe import GUARD, INSTALL, READINESS, observe, refuse_bli
 from pilotage.edge.reads import Source
 from pilotage.edge.status import publish
 
-_PAUSE = 0.1  # seconds between looks while the world moves
-_FAULT = 1.0  # after an API server that did not answer
+PAUSE = 0.1  # seconds between looks while the world moves
 _CONTESTED = 30.0  # the longest pause where another undoes what we write
 _GLANCES = 2.0  # seconds for which a look at readiness alone will do, while nothing else is waited for
 
@@ -65,6 +65,7 @@ class Reconciler:
         self.status: Obj = {}  # as last published
         self.failed: Callable[[Action, MeshError], None] = lambda *_: None  # told of a write that ends a step
         self._desired: tuple[ServiceMeshSpec, Desired] | None = None  # as rendered last, and from what
+        self._fault = ""  # of the last write, where it failed
         self._last: tuple[Action, ...] = ()
         self._waiting: tuple[Looked, float] | None = None  # a look that left only waits, and when the next is due
 
@@ -86,8 +87,13 @@ class Reconciler:
             self._publish_refusal(resource, refused)
             raise
         if not self.follow:
-            apply_all(self.kube, looked.made.now, done=done, failed=self.failed)
-            self._publish(resource, looked)
+            try:
+                apply_all(self.kube, looked.made.now, done=done, failed=self.failed)
+            except MeshError as fault:
+                self._publish_fault(resource, looked, str(fault))
+                raise
+            self._fault = ""
+            self._publish(resource, looked, put_back(looked.made, looked.snapshot.live))
         return looked.made
 
     def _look(self, mesh: ServiceMesh) -> Looked:
@@ -149,13 +155,21 @@ class Reconciler:
                 return seen
             parts = GUARD
 
-    def _publish(self, resource: Obj, looked: Looked) -> None:
+    def _publish(self, resource: Obj, looked: Looked, done: Iterable[Event]) -> None:
         previous = resource.get("status", {})
         status = status_of(looked.made, looked.desired, looked.snapshot, previous)
         self.status = status
-        events = (*put_back(looked.made, looked.snapshot.live), *transitions(previous, status))
+        events = (*done, *transitions(previous, status))
         if status != previous or events:
             publish(self.kube, resource, status, events, looked.snapshot.now)
+
+    def _publish_fault(self, resource: Obj, looked: Looked, fault: str) -> None:
+        """A write that fails twice in the same way becomes a condition; one conflict is no news."""
+        again, self._fault = fault == self._fault, fault
+        if again:
+            made = structs.replace(looked.made, waits=(Wait("the next attempt", fault), *looked.made.waits))
+            with suppress(MeshError):  # the first cause counts
+                self._publish(resource, looked._replace(made=made), ())
 
     def _publish_refusal(self, resource: Obj, refused: Refused) -> None:
         """So that the resource says what a user must change, and not only who runs the loop."""
@@ -203,48 +217,7 @@ def _render(
 def pause_after(reconciler: Reconciler, made: Plan, rest: float) -> float:
     """Seconds until the next look: none after a write, more and more where the same write comes again and again."""
     if reconciler.contested:
-        return min(_PAUSE * 2.0**reconciler.repeats, _CONTESTED)
+        return min(PAUSE * 2.0**reconciler.repeats, _CONTESTED)
     if made.now and not reconciler.follow:
         return 0.0
     return min(rest, made.left(reconciler.clock())) if made.due else rest
-
-
-def _stuck(reconciler: Reconciler, made: Plan) -> str:
-    if reconciler.contested:
-        return f"{made.now[0].ref}: somebody else puts it back after every write"
-    waits = [f"{wait.subject}: {wait.cause}" for wait in made.waits]
-    written = [f"{made.now[0].ref} to be seen as written"] if made.now else []
-    return "; ".join([*waits, *written]) or made.phase
-
-
-def run_until(
-    reconciler: Reconciler,
-    reached: Callable[[Plan], bool],
-    *,
-    timeout: float,
-    watch: Callable[[Plan], None] = lambda _: None,
-    done: Callable[[Action], None] = lambda _: None,
-) -> Plan:
-    """Steps until `reached`, through faults of the API server, which `watch` is told as waits.
-
-    Raises TimedOut after `timeout` seconds, naming what is stuck and why; the state stays.
-    """
-    deadline = time.monotonic() + timeout
-    made = Plan("Starting")
-    while True:
-        try:
-            made = reconciler.step(done)
-            watch(made)
-            if reached(made):
-                return made
-            pause = pause_after(reconciler, made, _PAUSE)
-        except (Retry, Unreachable) as fault:
-            pause = fault.after if isinstance(fault, Retry) else _FAULT
-            stuck = str(fault)
-            subject = "the API server" if isinstance(fault, Unreachable) else "the next attempt"
-            watch(structs.replace(made, now=(), waits=(Wait(subject, stuck),)))
-        else:
-            stuck = _stuck(reconciler, made)
-        if time.monotonic() + max(pause, made.left(reconciler.clock())) > deadline:
-            raise TimedOut(f"not there within {timeout:g} s. Waiting for {stuck}")
-        time.sleep(pause)

@@ -154,8 +154,10 @@ def test_a_write_that_fails_is_named_and_made_once_the_fault_ends(
         begun = len(operator.said)
         remove(world)
         eventually(f"the operator names it: {words}", lambda: words in operator.said[begun:])
+        eventually(f"the resource names it: {words}", lambda: words in condition(world, "Ready"))
         assert CONFIG not in world.direct.names("configmaps", MESH)
     assert_mended(world, operator)
+    eventually("the resource says that all is well", lambda: "all is as asked" in condition(world, "Ready"))
 
 
 @pytest.mark.parametrize(
@@ -185,6 +187,12 @@ def test_watches_that_expire_at_once_do_not_become_a_storm_of_lists(world: World
         asked = len(world.proxy.asked) - before
     assert asked <= 3 * 5 * len(kinds), f"{asked} requests for {len(kinds)} collections in 5 s"
     assert_mended(world, operator)
+
+
+def condition(world: World, kind: str) -> str:
+    """Its message."""
+    conditions = world.direct.get("smesh", "default")["status"]["conditions"]
+    return next(each["message"] for each in conditions if each["type"] == kind)
 
 
 def remove(world: World) -> None:

@@ -25,11 +25,11 @@ from pilotage.edge.lease import Lease
 from pilotage.edge.mesh import MESH, edit_mesh, ensure_namespace, parse_mesh, read_mesh
 from pilotage.edge.operators import SELECTOR, Operator, Renewals, find_operator, real_now
 from pilotage.faces.cli.session import Session
-from pilotage.faces.cli.until import until_ready
+from pilotage.faces.cli.until import run_until, until_ready
 from pilotage.faces.render.emit import emit
 from pilotage.faces.render.findings import document, text
 from pilotage.faces.render.progress import Progress
-from pilotage.reconcile import Reconciler, run_until
+from pilotage.reconcile import Reconciler
 
 _QUIET: Final = 12.0  # seconds without a renewal of the operator's Lease after which it is said; a restart takes less
 _GONE: Final = 60.0  # after which it is not waited for any more

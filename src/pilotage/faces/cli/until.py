@@ -1,13 +1,17 @@
-"""Waiting: look again while the world must change first, up to a limit."""
+"""Waiting: look again while the world must change first, up to a limit. Used by verbs."""
 
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from msgspec import structs
+
+from pilotage.domain.actions import Plan, Wait
 from pilotage.domain.errors import Retry, TimedOut, Unreachable
+from pilotage.reconcile import PAUSE, Reconciler, pause_after
 
 Found = TypeVar("Found")
-_PAUSE = 1.0  # seconds until an API server that did not answer is asked again
+_FAULT = 1.0  # seconds until an API server that did not answer is asked again
 
 
 def until_ready(look: Callable[[], Found], timeout: float) -> Found:
@@ -20,4 +24,44 @@ def until_ready(look: Callable[[], Found], timeout: float) -> Found:
             left = end - time.monotonic()
             if left <= 0:
                 raise TimedOut(f"gave up after {timeout:g}s: {cause}") from cause
-            time.sleep(min(cause.after if isinstance(cause, Retry) else _PAUSE, left))
+            time.sleep(min(cause.after if isinstance(cause, Retry) else _FAULT, left))
+
+
+def _stuck(reconciler: Reconciler, made: Plan) -> str:
+    if reconciler.contested:
+        return f"{made.now[0].ref}: somebody else puts it back after every write"
+    waits = [f"{wait.subject}: {wait.cause}" for wait in made.waits]
+    written = [f"{made.now[0].ref} to be seen as written"] if made.now else []
+    return "; ".join([*waits, *written]) or made.phase
+
+
+def run_until(
+    reconciler: Reconciler,
+    reached: Callable[[Plan], bool],
+    *,
+    timeout: float,
+    watch: Callable[[Plan], None],
+) -> Plan:
+    """Steps until `reached`, through faults of the API server, which `watch` is told as waits.
+
+    Raises TimedOut after `timeout` seconds, naming what is stuck and why; the state stays.
+    """
+    deadline = time.monotonic() + timeout
+    made = Plan("Starting")
+    while True:
+        try:
+            made = reconciler.step()
+            watch(made)
+            if reached(made):
+                return made
+            pause = pause_after(reconciler, made, PAUSE)
+        except (Retry, Unreachable) as fault:
+            pause = fault.after if isinstance(fault, Retry) else _FAULT
+            stuck = str(fault)
+            subject = "the API server" if isinstance(fault, Unreachable) else "the next attempt"
+            watch(structs.replace(made, now=(), waits=(Wait(subject, stuck),)))
+        else:
+            stuck = _stuck(reconciler, made)
+        if time.monotonic() + max(pause, made.left(reconciler.clock())) > deadline:
+            raise TimedOut(f"not there within {timeout:g} s. Waiting for {stuck}")
+        time.sleep(pause)
