@@ -199,6 +199,13 @@ def test_a_kind_that_is_not_served_is_empty_until_it_is(tmp_path: Path) -> None:
         assert feed.first(2) == [("LIST at ", ""), ("LIST at 5", "a")]
 
 
+def test_a_kind_that_goes_away_is_empty_and_looked_for_now_and_then(tmp_path: Path) -> None:
+    gone = status(404, "NotFound", "no such kind")
+    lists, watches = iter([objects("a"), gone, objects("b", version="5")]), iter([gone])
+    with following(tmp_path, scripted(lists, watches), absent=0.05) as feed:
+        assert feed.first(3) == [("LIST at 1", "a"), ("LIST at ", ""), ("LIST at 5", "b")]
+
+
 def test_only_metadata_is_asked_for_where_it_is_enough(tmp_path: Path) -> None:
     accepted: queue.Queue[str] = queue.Queue()
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from pilotage.domain.errors import MeshError, Retry, Unreachable
-from pilotage.edge.failures import Answer, Gone, Status, answered
+from pilotage.edge.failures import Answer, Gone, NotThere, Status, answered
 from pilotage.edge.paging import pages
 from pilotage.edge.transport import Call, Transport
 
@@ -119,6 +119,8 @@ class Follower:
             started = time.monotonic()
             try:
                 told = self._once()
+            except NotThere:  # the kind went away
+                self._place, told = "", False
             except Gone:
                 self._transport.observer.watch_restarted("expired")
                 self._place, told = "", False
@@ -134,20 +136,19 @@ class Follower:
     def _once(self) -> bool:
         """A list where the place is not known, then one watch. Whether anything was told."""
         call = self._find()
-        if call is None:
-            self._feed.replace((), lambda: "")
+        if call is None or not self._place:
+            self._list(call)
+        if call is None or not self._place:  # not served
             self._feed.alive()
             self._over.wait(self._absent)
             return True
-        if not self._place:
-            self._list(call)
         return self._watch(call)
 
-    def _list(self, call: Call) -> None:
+    def _list(self, call: Call | None) -> None:
         versions: list[str] = []
 
         def objects() -> Objects:
-            for page in pages(self._transport, call):
+            for page in pages(self._transport, call) if call else ():
                 versions.append(page.version)
                 for raw in _ITEMS.decode(page.body).items or ():
                     yield _HEADS.decode(raw), raw
@@ -166,8 +167,6 @@ class Follower:
         return told
 
     def _events(self, call: Call) -> Iterator[_Event]:
-        if not self._place:  # the kind went away between two requests
-            return
         window = _WINDOW * random.uniform(1, 2)
         query = {
             **call.query,
