@@ -1,6 +1,8 @@
 """Real commands against a real control plane: what scenarios and e2e share.
 
 A `Cluster` is a sandbox of its own with kubectl, istioctl and pilotage bound to it. Conditions are awaited.
+kubectl and istioctl are an administrator's. Each verb of pilotage runs with the smallest role that docs/rbac.md names
+for it, as a ServiceAccount of its own, so that the audit log tells what each verb asks; see tools/rbac.
 """
 
 import json
@@ -13,6 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from tools.rbac import calls
+from tools.rbac.verbs import Role, verb_of
+
+from accounts import role_objects, write_kubeconfig
 
 TODAY = "2026-10-20"  # a day on which 1.30 and 1.31 are supported and 1.29 is not
 STABLE, CANARY = "asm-1-30", "asm-1-31"
@@ -47,11 +54,19 @@ class Cluster:
         self.name, self.kubeconfig, self.assets = name, kubeconfig, assets
         given = {"KUBECONFIG": str(kubeconfig), "PILOTAGE_TODAY": TODAY, "COLUMNS": "200"}
         self.environment = os.environ | given | {"PILOTAGE_LISTEN": "off"}  # runs side by side would share the port
+        self._accounts: dict[str, Path] = {}  # ServiceAccount of a verb or role -> its kubeconfig
 
-    def run(self, *words: str, given: str | None = None, timeout: float = 300.0) -> Result:
-        """One command, no terminal; `given` is its standard input."""
+    def run(
+        self,
+        *words: str,
+        given: str | None = None,
+        timeout: float = 300.0,
+        environment: dict[str, str] | None = None,
+    ) -> Result:
+        """One command, no terminal; `given` is its standard input. An administrator's environment if none is given."""
+        env = environment or self.environment
         done = subprocess.run(
-            words, input=given or "", capture_output=True, text=True, env=self.environment, timeout=timeout, check=False
+            words, input=given or "", capture_output=True, text=True, env=env, timeout=timeout, check=False
         )
         return Result(words, done.returncode, done.stdout, done.stderr)
 
@@ -62,14 +77,38 @@ class Cluster:
         return self.run(str(self.assets["istioctl"]), *words)
 
     def pilotage(self, *words: str, given: str | None = None, timeout: float = 300.0) -> Result:
-        return self.run(*PILOTAGE, *words, given=given, timeout=timeout)
+        """With the rights that its verb needs, and no other."""
+        return self.run(*PILOTAGE, *words, given=given, timeout=timeout, environment=self.environment_of(*words))
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
         """A pilotage that goes on by itself; the caller ends it."""
         pipe = subprocess.PIPE
         return subprocess.Popen(
-            [*PILOTAGE, *words], stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=self.environment
+            [*PILOTAGE, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            env=self.environment_of(*words),
         )
+
+    def environment_of(self, *words: str) -> dict[str, str]:
+        """What a verb of pilotage runs with, as in `environment_of("tag", "set")`."""
+        return self._as(calls.account_of(verb_of(words) or "version"))
+
+    def environment_as(self, role: Role) -> dict[str, str]:
+        """Who holds the role and does by it what no verb of it does: for trying what it forbids."""
+        return self._as(str(role))
+
+    def _as(self, account: str) -> dict[str, str]:
+        if not self._accounts:
+            self.apply(*role_objects())
+        if account not in self._accounts:
+            words = ("create", "token", account, "-n", calls.NAMESPACE, "--duration", "12h")  # outlasts every test
+            self._accounts[account] = write_kubeconfig(
+                self.kubeconfig, account, self.kubectl(*words).must().out.strip()
+            )
+        return self.environment | {"KUBECONFIG": str(self._accounts[account])}
 
     def get(self, *words: str) -> Any:
         """`kubectl get … -o json`."""
@@ -131,8 +170,17 @@ def sandbox(name: str, *words: str) -> Iterator[Cluster]:
     try:
         kubeconfig = subprocess.check_output([*_SANDBOX, "kubeconfig", "--name", name], text=True).strip()
         yield Cluster(name, Path(kubeconfig), _assets())
+        _keep_calls(name, Path(kubeconfig).with_name("logs") / "audit.log")
     finally:
         subprocess.run([*_SANDBOX, "down", "--name", name], check=True, stdin=subprocess.DEVNULL)
+
+
+def _keep_calls(name: str, log: Path) -> None:
+    """What verbs asked of the API server, where `python -m tools.rbac` finds it."""
+    folder = os.environ.get("PILOTAGE_AUDIT_DIR")
+    if folder:
+        with log.open() as lines:
+            calls.write(Path(folder) / f"{name}.json", calls.seen_in(lines))
 
 
 def eventually(what: str, holds: Callable[[], Any], patience: float = PATIENCE) -> Any:

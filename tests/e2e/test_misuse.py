@@ -115,7 +115,12 @@ def test_a_reader_that_leaves_early_is_no_error(mesh: Cluster, words: list[str])
     os.close(reader)
     try:
         done = subprocess.run(
-            [*PILOTAGE, *words], stdout=writer, stderr=subprocess.PIPE, env=mesh.environment, timeout=60, check=False
+            [*PILOTAGE, *words],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            env=mesh.environment_of(*words),
+            timeout=60,
+            check=False,
         )
     finally:
         os.close(writer)
@@ -131,7 +136,7 @@ def test_nobody_is_waited_for_where_nobody_can_answer(mesh: Cluster) -> None:
             stdin=silent,
             capture_output=True,
             text=True,
-            env=mesh.environment,
+            env=mesh.environment_of("disable"),
             timeout=60,
             check=False,
         )
