@@ -8,6 +8,8 @@ PIP_TOOLS := pip-tools==7.6.2
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --generate-hashes --allow-unsafe --strip-extras \
   --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 PYTEST := $(BIN)/python -m pytest
+# What the tests' verbs ask of API servers: roles are compared with it, see docs/rbac.md.
+AUDIT := build/audit
 
 # The kubectl and the programs of the environment come before those of the machine.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -44,10 +46,12 @@ demo: setup ## A mesh in a sandbox on this machine, upgraded as the guide says, 
 	@$(BIN)/python -m demo
 
 test: assets ## Unit tests, scenarios and one flow of the guide: 10 minutes at most
-	$(PYTEST) -m "not e2e"
+	rm -rf $(AUDIT)
+	PILOTAGE_AUDIT_DIR=$(AUDIT) $(PYTEST) -m "not e2e"
 
 e2e: assets ## Everything that test leaves out, on real components: 30 minutes at most
-	$(PYTEST) -m e2e
+	PILOTAGE_AUDIT_DIR=$(AUDIT) $(PYTEST) -m e2e
+	$(BIN)/python -m tools.rbac check $(AUDIT)
 
 lint: setup ## Style, formatting, strict types, layers
 	$(BIN)/ruff check .
@@ -61,7 +65,7 @@ soak: assets ## Ten minutes at rest: the operator must write nothing but its Lea
 bench: assets ## Measure against the aims; table, and bench/results.json. ONLY=operator for one group
 	@$(BIN)/python -m bench $(ONLY)
 
-generate: setup ## Write what follows from the code: CRD, heads and index of docs/findings
+generate: setup ## Write what follows from the code: CRD, roles, heads and index of docs/findings
 	$(BIN)/python -m tools.generate
 
 lock: setup ## Resolve requirements anew, with hashes
