@@ -80,8 +80,8 @@ def test_a_leader_that_was_suspended_while_another_took_over_writes_nothing_when
             eventually("the second mends", lambda: by(new, audit.written()))
             old.wake()
             eventually("the first has seen it", lambda: stands_by(old))
-            work(mesh)
             count = len(by(new, audit.written()))
+            work(mesh)
             eventually("the second mends again", lambda: len(by(new, audit.written())) > count)
             assert_one_after_the_other(audit, old, new)
 
