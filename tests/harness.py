@@ -48,13 +48,12 @@ class Result(NamedTuple):
 
 
 class Cluster:
-    """A running sandbox."""
+    """One that runs, with the words for it."""
 
     def __init__(self, name: str, kubeconfig: Path, assets: dict[str, Path]) -> None:
         self.name, self.kubeconfig, self.assets = name, kubeconfig, assets
         given = {"KUBECONFIG": str(kubeconfig), "PILOTAGE_TODAY": TODAY, "COLUMNS": "200"}
         self.environment = os.environ | given | {"PILOTAGE_LISTEN": "off"}  # runs side by side would share the port
-        self._accounts: dict[str, Path] = {}  # ServiceAccount of a verb or role -> its kubeconfig
 
     def run(
         self,
@@ -100,15 +99,8 @@ class Cluster:
         """Who holds the role and does by it what no verb of it does: for trying what it forbids."""
         return self._as(str(role))
 
-    def _as(self, account: str) -> dict[str, str]:
-        if not self._accounts:
-            self.apply(*role_objects())
-        if account not in self._accounts:
-            words = ("create", "token", account, "-n", calls.NAMESPACE, "--duration", "12h")  # outlasts every test
-            self._accounts[account] = write_kubeconfig(
-                self.kubeconfig, account, self.kubectl(*words).must().out.strip()
-            )
-        return self.environment | {"KUBECONFIG": str(self._accounts[account])}
+    def _as(self, account: str) -> dict[str, str]:  # noqa: ARG002 - of a cluster that keeps no rights
+        return self.environment
 
     def get(self, *words: str) -> Any:
         """`kubectl get … -o json`."""
@@ -158,6 +150,23 @@ class Cluster:
         return found
 
 
+class _Sandbox(Cluster):
+    """A real API server, where each verb has its rights and no other."""
+
+    def __init__(self, name: str, kubeconfig: Path, assets: dict[str, Path]) -> None:
+        super().__init__(name, kubeconfig, assets)
+        self._accounts: dict[str, Path] = {}  # ServiceAccount of a verb or role -> its kubeconfig
+
+    def _as(self, account: str) -> dict[str, str]:
+        if not self._accounts:
+            self.apply(*role_objects())
+        if account not in self._accounts:
+            words = ("create", "token", account, "-n", calls.NAMESPACE, "--duration", "12h")  # outlasts every test
+            token = self.kubectl(*words).must().out.strip()
+            self._accounts[account] = write_kubeconfig(self.kubeconfig, account, token)
+        return self.environment | {"KUBECONFIG": str(self._accounts[account])}
+
+
 PILOTAGE = (sys.executable, "-m", "pilotage")
 _SANDBOX = (sys.executable, "-m", "pilotage_sandbox.cli")
 
@@ -169,7 +178,7 @@ def sandbox(name: str, *words: str) -> Iterator[Cluster]:
     subprocess.run([*_SANDBOX, "up", "--name", name, *words], check=True, stdin=subprocess.DEVNULL)
     try:
         kubeconfig = subprocess.check_output([*_SANDBOX, "kubeconfig", "--name", name], text=True).strip()
-        yield Cluster(name, Path(kubeconfig), _assets())
+        yield _Sandbox(name, Path(kubeconfig), _assets())
         _keep_calls(name, Path(kubeconfig).with_name("logs") / "audit.log")
     finally:
         subprocess.run([*_SANDBOX, "down", "--name", name], check=True, stdin=subprocess.DEVNULL)

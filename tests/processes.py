@@ -16,9 +16,8 @@ class Process:
     def __init__(self, mesh: Cluster, log: Path, *words: str) -> None:
         self._log = log
         with log.open("w") as told:
-            self.child = subprocess.Popen(
-                [*PILOTAGE, *words], stdin=subprocess.DEVNULL, stderr=told, env=mesh.environment
-            )
+            env = mesh.environment_of(*words)
+            self.child = subprocess.Popen([*PILOTAGE, *words], stdin=subprocess.DEVNULL, stderr=told, env=env)
         self.pid = self.child.pid
 
     @property

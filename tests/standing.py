@@ -45,7 +45,8 @@ def operator(cluster: Cluster, log: Path) -> Iterator[Operator]:
     """On a port of the system's choice; stopped as a Deployment would stop it."""
     words = [*PILOTAGE, "operator", "--listen", "127.0.0.1:0"]
     with log.open("wb") as err:
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=err, env=cluster.environment)
+        env = cluster.environment_of("operator")
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=err, env=env)
     try:
         yield Operator(log)
     finally:

@@ -51,8 +51,8 @@ def operator(mesh: Cluster) -> Iterator[None]:
     """A plain `pilotage operator`, stopped as a Deployment would stop it."""
     said = mesh.kubeconfig.with_name("operator.log")  # a pipe that nobody reads would stop it in the middle
     with said.open("wb") as log:
-        words = (*PILOTAGE, "operator")
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=mesh.environment)
+        words, env = (*PILOTAGE, "operator"), mesh.environment_of("operator")
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
     try:
         yield
     finally:
