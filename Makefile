@@ -50,7 +50,7 @@ test: assets ## Unit tests, scenarios and one flow of the guide: 10 minutes at m
 	PILOTAGE_AUDIT_DIR=$(AUDIT) $(PYTEST) -m "not e2e"
 
 e2e: assets ## Everything that test leaves out, on real components: 30 minutes at most
-	PILOTAGE_AUDIT_DIR=$(AUDIT) $(PYTEST) -m e2e
+	PILOTAGE_AUDIT_DIR=$(AUDIT) $(PYTEST) -m e2e -n 2 --dist loadfile
 	$(BIN)/python -m tools.rbac check $(AUDIT)
 
 lint: setup ## Style, formatting, strict types, layers
