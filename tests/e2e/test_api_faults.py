@@ -113,6 +113,14 @@ def test_a_create_whose_answer_was_lost_is_not_sent_again(world: World) -> None:
     assert lost.hit
 
 
+def test_an_intent_whose_answer_was_lost_is_not_taken_for_an_edit_of_somebody_else(world: World) -> None:
+    lost = Fault("reset", lambda asked: writes(asked) and asked.path.endswith("/servicemeshes/default"), 1, late=True)
+    with world.proxy.fault(lost):
+        world.through.pilotage("upgrade", "rollback", "--yes", "--local").must()
+    assert lost.hit
+    assert [entry["name"] for entry in world.direct.get("smesh", "default")["spec"]["revisions"]] == [STABLE]
+
+
 @pytest.mark.parametrize("way", ["trickle", "hang", "cut", "reset"])
 def test_an_api_server_that_does_not_finish_its_lists_is_named_in_time(world: World, way: str) -> None:
     with world.proxy.fault(Fault(way, lambda asked: asked.method == "GET" and asked.path == "/api/v1/pods")):
