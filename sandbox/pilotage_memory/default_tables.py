@@ -56,6 +56,7 @@ _MATCH: Final[_Table] = {
     "resourceRules[].scope": "*",
 }
 _JOB: Final[_Table] = {
+    "template.metadata": {},
     "backoffLimit": 6,
     "completionMode": "NonIndexed",
     "suspend": False,
@@ -89,6 +90,7 @@ TABLES: Final[dict[str, _Table]] = {
     "CronJob": {
         "spec.concurrencyPolicy": "Allow",
         "spec.jobTemplate.metadata": {},
+        "spec.jobTemplate.spec.template.metadata": {},
         "spec.suspend": False,
         "spec.successfulJobsHistoryLimit": 3,
         "spec.failedJobsHistoryLimit": 1,

@@ -1,5 +1,6 @@
 """Merging values: JSON merge patches, and server-side apply's merge and removal of fields. Pure; gives new values."""
 
+from collections import deque
 from typing import Any
 
 from pilotage_memory.fieldsets import Fields, Path, children, step
@@ -32,17 +33,26 @@ def merge(live: Any, config: Any, shape: Shape) -> Any:
 
 
 def _merge_items(live: list[Any], config: list[Any], shape: Shape) -> list[Any]:
+    """Items of both in the order of `config`; those of `live` alone before the shared item that they stood before."""
     theirs = {step(item, shape): item for item in live}
     ours = {step(item, shape): item for item in config}
+    old, new = deque(theirs), deque(ours)
+    shared = deque(name for name in ours if name in theirs)  # still to be merged
     merged: dict[str, Any] = {}
-    waiting = iter(ours)
-    for name, item in theirs.items():
-        while name in ours and name not in merged:
-            following = next(waiting)
-            merged[following] = _merge_item(theirs.get(following), ours[following], shape)
-        merged.setdefault(name, item)
-    for following in waiting:
-        merged[following] = ours[following]
+    while old or new:
+        if old and old[0] not in ours:
+            name = old.popleft()
+            merged[name] = theirs[name]
+        elif old and new and shared and old[0] not in (new[0], shared[0]):
+            old.popleft()  # it moves to where `config` has it
+        else:
+            if old and (old[0] in merged or old[0] == new[0]):
+                old.popleft()
+            if new:
+                name = new.popleft()
+                merged[name] = _merge_item(theirs.get(name), ours[name], shape)
+                if shared and shared[0] == name:
+                    shared.popleft()
     return list(merged.values())
 
 

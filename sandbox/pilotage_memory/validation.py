@@ -53,6 +53,15 @@ def _selecting(obj: Obj, _old: Obj | None) -> Iterator[Cause]:
     yield from _containers(obj["spec"]["template"]["spec"], "spec.template.spec.containers")
 
 
+def _job(obj: Obj, _old: Obj | None) -> Iterator[Cause]:
+    yield from _containers(obj["spec"]["template"]["spec"], "spec.template.spec.containers")
+
+
+def _cron_job(obj: Obj, _old: Obj | None) -> Iterator[Cause]:
+    path = "spec.jobTemplate.spec.template.spec"
+    yield from _containers(obj["spec"]["jobTemplate"]["spec"]["template"]["spec"], f"{path}.containers")
+
+
 def _pod(obj: Obj, old: Obj | None) -> Iterator[Cause]:
     yield from _containers(obj["spec"], "spec.containers")
     if old is not None and _fixed(obj["spec"]) != _fixed(old["spec"]):
@@ -72,8 +81,9 @@ def _containers(spec: Obj, path: str) -> Iterator[Cause]:
     if not spec.get("containers"):
         yield _cause("FieldValueRequired", path, "Required value")
     for at, container in enumerate(spec.get("containers") or ()):
-        if not container.get("name"):
-            yield _cause("FieldValueRequired", f"{path}[{at}].name", "Required value")
+        for field in ("name", "image"):
+            if not container.get(field):
+                yield _cause("FieldValueRequired", f"{path}[{at}].{field}", "Required value")
         for number, variable in enumerate(container.get("env") or ()):
             if not variable.get("name"):
                 yield _cause("FieldValueRequired", f"{path}[{at}].env[{number}].name", "Required value")
@@ -96,6 +106,8 @@ def _config_map(obj: Obj, old: Obj | None) -> Iterator[Cause]:
 
 _CHECKS: Final[dict[str, Callable[[Obj, Obj | None], Iterator[Cause]]]] = dict.fromkeys(_SELECTING, _selecting) | {
     "Pod": _pod,
+    "Job": _job,
+    "CronJob": _cron_job,
     "MutatingWebhookConfiguration": _webhooks,
     "ValidatingWebhookConfiguration": _webhooks,
     "ConfigMap": _config_map,

@@ -13,12 +13,15 @@ from pilotage.edge.connections import Request
 from pilotage.edge.kubeconfig import load
 from pilotage.edge.line import Line
 from pilotage.edge.paths import built_in
+from pilotage_memory.fieldsets import decode
 
 Obj = dict[str, Any]
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 JSON = "application/json"
 _DEADLINE = 30.0  # seconds
+# What a server chooses: it need not be the same.
+_CHOSEN = {"uid", "creationTimestamp", "resourceVersion", "managedFields", "clusterIP", "clusterIPs", "nodePort"}
 
 
 class Answer(NamedTuple):
@@ -133,6 +136,9 @@ class Server:
         return f"{self.collection(obj)}/{obj['metadata']['name']}"
 
 
+Both = tuple[Server, Server]  # in memory, real
+
+
 def config_map(name: str = "settings", **data: str) -> Obj:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
 
@@ -152,3 +158,22 @@ def _reaches(fields: Any, path: tuple[str, ...]) -> bool:
             return False
         fields = fields[step]
     return True
+
+
+def told(value: Any) -> Any:
+    """Without what a server chooses, and without a status, which is the controllers'."""
+    if isinstance(value, list):
+        return [told(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: told(each) for name, each in value.items() if name not in _CHOSEN | {"status"}}
+
+
+def held(obj: Obj) -> dict[str, list[tuple[str, ...]]]:
+    """Manager -> leaves that it holds."""
+    found = {}
+    for entry in obj["metadata"].get("managedFields", ()):
+        paths = decode(entry["fieldsV1"])
+        inner = {path[:length] for path in paths for length in range(1, len(path))}
+        found[entry["manager"]] = sorted(paths - inner)
+    return found

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from client import Server
+from client import Both, Server
 
 from harness import sandbox
 from pilotage_memory import memory_cluster
@@ -30,3 +30,10 @@ def server(kubeconfig: str) -> Iterator[Server]:
     made.create(namespace).must(201)
     yield made
     made.delete(namespace).must()
+
+
+@pytest.fixture(scope="package")
+def both() -> Iterator[Both]:
+    """An empty cluster in memory, and a real one; what they are called is the same."""
+    with memory_cluster() as made, sandbox("alike") as cluster:
+        yield Server(str(made.kubeconfig), "default"), Server(str(cluster.kubeconfig), "default")

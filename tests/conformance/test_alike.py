@@ -4,33 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from client import JSON, Obj, Server
+from client import JSON, Both, Obj, held, told
 
-from harness import sandbox
 from pilotage.domain.mesh import ProfileName
 from pilotage.domain.profile import PROFILES
 from pilotage.domain.state import Revision
 from pilotage.domain.version import Version
 from pilotage.edge.charts import render_revision, renderer_for
-from pilotage_memory import memory_cluster
-from pilotage_memory.fieldsets import decode
 from pilotage_memory.kinds import Kinds
 from pilotage_memory.shapes import Shape, shape_of
 from pilotage_sandbox import assets
 
 pytestmark = pytest.mark.e2e
-
-Both = tuple[Server, Server]
-# What a server chooses: it need not be the same.
-CHOSEN = {"uid", "creationTimestamp", "resourceVersion", "managedFields", "clusterIP", "clusterIPs", "nodePort"}
-
-
-@pytest.fixture(scope="module")
-def both() -> Iterator[Both]:
-    """In memory, real."""
-    with memory_cluster() as made, sandbox("alike") as cluster:
-        servers = (Server(str(made.kubeconfig), "default"), Server(str(cluster.kubeconfig), "default"))
-        yield servers
 
 
 def samples() -> Iterator[Obj]:
@@ -150,25 +135,6 @@ def test_what_istios_charts_render_is_completed_and_held_alike(both: Both) -> No
         memory, real = (server.apply(obj, dryRun="All").must(201).body for server in both)
         assert told(memory) == told(real)
         assert held(memory) == held(real)
-
-
-def told(value: Any) -> Any:
-    """Without what a server chooses, and without a status, which is the controllers'."""
-    if isinstance(value, list):
-        return [told(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    return {name: told(each) for name, each in value.items() if name not in CHOSEN | {"status"}}
-
-
-def held(obj: Obj) -> dict[str, list[tuple[str, ...]]]:
-    """Manager -> leaves that it holds."""
-    found = {}
-    for entry in obj["metadata"].get("managedFields", ()):
-        paths = decode(entry["fieldsV1"])
-        inner = {path[:length] for path in paths for length in range(1, len(path))}
-        found[entry["manager"]] = sorted(paths - inner)
-    return found
 
 
 @pytest.mark.parametrize("kind", list(Kinds()), ids=lambda kind: kind.kind)
