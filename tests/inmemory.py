@@ -7,6 +7,7 @@
 import io
 import os
 import shlex
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -44,6 +45,24 @@ def in_memory(**options: Any) -> Iterator["InMemory"]:
     world = World(**options)
     with memory_cluster(world.store) as served:
         yield InMemory(world, served.kubeconfig)
+
+
+@contextmanager
+def passing(mesh: "InMemory") -> Iterator[None]:
+    """Time passes by itself meanwhile, 50 ticks a second: for verbs that wait, in a world with a `Pace`."""
+    over = threading.Event()
+
+    def tick() -> None:
+        while not over.wait(0.02):
+            mesh.world.loop.tick()
+
+    thread = threading.Thread(target=tick, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 class InMemory(Cluster):

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness import CANARY, MESH, STABLE, deployment, namespace
-from inmemory import InMemory, in_memory
+from harness import CANARY, MESH, STABLE, deployment, eventually, namespace
+from inmemory import InMemory, in_memory, passing
+from pilotage_memory.controllers.loop import Pace
 
 SPACE, TAG = "shop", "prod-stable"
 WAYS = [(tags, verb) for tags in (True, False) for verb in ("complete", "rollback")]
@@ -68,6 +69,22 @@ def test_a_canary_that_crashes_is_named_and_rolled_back(mesh: InMemory) -> None:
     assert "CrashLoopBackOff" in started.err
     mesh.pilotage("upgrade", "rollback", "--yes").must()
     expect_one(mesh, STABLE, CANARY)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_verbs_wait_for_a_world_that_takes_its_time(seed: int) -> None:
+    slow = Pace(seed, {"ready": (0, 15), "end": (0, 15), "bundle": (0, 15)})
+    with in_memory(pace=slow) as mesh, passing(mesh):
+        mesh.enable().must()
+        mesh.apply(namespace(SPACE, rev=STABLE))
+        mesh.apply(deployment(SPACE, "web"))
+        eventually("it runs", lambda: mesh.proxies(SPACE) == {"web": {STABLE}})
+        mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+        move(mesh, CANARY, tags=False)
+        mesh.pilotage("restart", "--not-on", CANARY).must()
+        mesh.pilotage("upgrade", "complete", "--yes").must()
+        assert mesh.proxies(SPACE) == {"web": {CANARY}}
+        expect_one(mesh, CANARY, STABLE)
 
 
 def move(mesh: InMemory, revision: str, tags: bool) -> None:

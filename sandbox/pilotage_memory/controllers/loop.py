@@ -5,7 +5,6 @@ Without a `Pace` a write settles everything that follows from it before it retur
 """
 
 import random
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
@@ -54,7 +53,7 @@ class Loop:
         self._queue: dict[tuple[int, Place], None] = {}  # ordered, each once
         self._due: dict[tuple[str, str], int] = {}  # (what is waited for, uid) -> tick
         self._later: dict[tuple[int, Place], int] = {}
-        self._settling = threading.RLock()
+        self._settling = store.lock  # no lock of our own: whoever tells of a change may hold this one
         self._busy = False
         self._steps = 0  # of work since all was at rest
         self._at: tuple[int, Place] | None = None  # the work that is being done
