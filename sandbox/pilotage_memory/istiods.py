@@ -24,7 +24,7 @@ from pilotage_memory.controllers.objects import (
     labels_of,
     named,
 )
-from pilotage_memory.kinds import Obj
+from pilotage_memory.kinds import Kind, Obj
 from pilotage_memory.store import clone
 
 REV: Final = "istio.io/rev"
@@ -76,9 +76,9 @@ class Istiods(Base):
     def reconcile(self, place: Place) -> None:
         match place.what:
             case "injector":
-                self._fill_injector(place.name)
+                self._fill(MUTATING, place.name)
             case "validator":
-                self._fill_validator(place.name)
+                self._fill(VALIDATING, place.name)
             case "root":
                 self._hand_out_root(place.name)
             case "lease":
@@ -100,22 +100,12 @@ class Istiods(Base):
         pods = self.cache.list(POD, namespace)
         return [pod for pod in pods if runs(pod) and revision in ("", revision_of(pod))]
 
-    def _fill_injector(self, name: str) -> None:
-        """The caBundle of its revision's webhooks and of tags labelled for that revision; those of others never."""
-        config = self.cache.get(MUTATING, name)
-        revision = labels_of(config).get(REV, "") if config else ""
-        istiods = self._processes(revision) if revision else []
-        if config is None or not istiods or not self._in_time(config, istiods[0]):
-            return
-        changed = clone(config)
-        for webhook in changed.get("webhooks") or ():
-            if webhook["name"].endswith(_INJECTOR):
-                webhook["clientConfig"]["caBundle"] = _bundle(istiods[0])
-        self._write(config, changed)
+    def _fill(self, kind: Kind, name: str) -> None:
+        """The caBundle of its revision's webhooks and of tags labelled for that revision; those of others never.
 
-    def _fill_validator(self, name: str) -> None:
-        """As `_fill_injector`; and it fails closed once its istiod is seen to deny, which takes one that is ready."""
-        config = self.cache.get(VALIDATING, name)
+        Validators fail closed once their istiod is seen to deny, which takes one that is ready.
+        """
+        config = self.cache.get(kind, name)
         revision = labels_of(config).get(REV, "") if config else ""
         istiods = self._processes(revision) if revision else []
         if config is None or not istiods or not self._in_time(config, istiods[0]):
@@ -123,17 +113,15 @@ class Istiods(Base):
         up = any(holds(pod, "Ready") and not deleting(pod) for pod in istiods)
         changed = clone(config)
         for webhook in changed.get("webhooks") or ():
-            webhook["clientConfig"]["caBundle"] = _bundle(istiods[0])
-            if up:
+            if kind is VALIDATING or webhook["name"].endswith(_INJECTOR):
+                webhook["clientConfig"]["caBundle"] = _bundle(istiods[0])
+            if kind is VALIDATING and up:
                 webhook["failurePolicy"] = "Fail"
-        self._write(config, changed)
+        if changed != config:
+            self.store.update(changed, manager=self.manager)
 
     def _in_time(self, config: Obj, istiod: Obj) -> bool:
         return self.loop.elapsed("bundle", f"{config['metadata']['uid']} {istiod['metadata']['uid']}")
-
-    def _write(self, before: Obj, after: Obj) -> None:
-        if after != before:
-            self.store.update(after, manager=self.manager)
 
     def _hand_out_root(self, name: str) -> None:
         namespace, istiods = self.cache.get(NAMESPACE, name), self._processes()

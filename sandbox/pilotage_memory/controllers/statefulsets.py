@@ -1,5 +1,6 @@
 """StatefulSets and DaemonSets: pods with a name or a node of their own, replaced one at a time."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 from pilotage_memory.controllers.base import Base, digest, place_of, place_of_owner, ready
@@ -22,7 +23,7 @@ from pilotage_memory.kinds import Kind, Obj
 HASH = "controller-revision-hash"
 
 
-class _Sets(Base):
+class _Sets(Base, ABC):
     kind: Kind
 
     def __init__(self, loop: Loop) -> None:
@@ -50,11 +51,13 @@ class _Sets(Base):
             self._refused.note(place, error.message)
         self.write_status(each, self._status(each, current))
 
+    @abstractmethod
     def _step(self, each: Obj, current: str) -> None:
-        raise NotImplementedError
+        """One step towards pods of the template whose digest is `current`. Raises ApiError where a pod is refused."""
 
+    @abstractmethod
     def _status(self, each: Obj, current: str) -> Obj:
-        raise NotImplementedError
+        """The whole status."""
 
     def _all(self, each: Obj) -> list[Obj]:
         """Its pods, those included that are on their way out: their names and nodes are not free yet."""
