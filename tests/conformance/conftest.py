@@ -12,14 +12,20 @@ from pilotage_memory import memory_cluster
 _SPACES = itertools.count()
 
 
+@pytest.fixture(scope="package")
+def real() -> Iterator[str]:
+    """The kubeconfig of a real API server."""
+    with sandbox("conformance") as cluster:
+        yield str(cluster.kubeconfig)
+
+
 @pytest.fixture(scope="package", params=["memory", pytest.param("real", marks=pytest.mark.e2e)])
 def kubeconfig(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "memory":
         with memory_cluster() as made:
             yield str(made.kubeconfig)
     else:
-        with sandbox("conformance") as cluster:
-            yield str(cluster.kubeconfig)
+        yield request.getfixturevalue("real")
 
 
 @pytest.fixture
@@ -33,7 +39,7 @@ def server(kubeconfig: str) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="package")
-def both() -> Iterator[Both]:
-    """An empty cluster in memory, and a real one; what they are called is the same."""
-    with memory_cluster() as made, sandbox("alike") as cluster:
-        yield Server(str(made.kubeconfig), "default"), Server(str(cluster.kubeconfig), "default")
+def both(real: str) -> Iterator[Both]:
+    """An empty cluster in memory and a real one, to be sent the same."""
+    with memory_cluster() as made:
+        yield Server(str(made.kubeconfig), "default"), Server(real, "default")

@@ -189,6 +189,23 @@ def test_environment_variables_merge_by_name(server: Server) -> None:
     assert containers(left.body)[0]["env"] == [{"name": "B", "value": "2"}, {"name": "C", "value": "1"}]
 
 
+def test_an_item_of_another_keeps_its_place_among_those_that_are_applied_in_a_new_order(server: Server) -> None:
+    server.create(deployment(env=[{"name": name, "value": "1"} for name in "BAC"]), fieldManager="bob").must(201)
+    merged = server.apply(deployment(env=[{"name": name, "value": "1"} for name in "AB"])).must()
+    assert [each["name"] for each in containers(merged.body)[0]["env"]] == ["A", "C", "B"]
+
+
+def test_a_container_whose_image_only_one_manager_held_cannot_lose_it(server: Server) -> None:
+    two = deployment()
+    containers(two).append({"name": "proxy", "image": "example/proxy:1"})
+    server.apply(two, "bob").must(201)
+    containers(two)[1]["image"] = "example/proxy:2"
+    server.apply(two, force=True).must()
+    answer = server.apply(deployment())
+    assert answer.said == (422, "Invalid")
+    assert answer.causes == {("FieldValueRequired", "spec.template.spec.containers[1].image")}
+
+
 def test_ports_merge_by_number_and_protocol(server: Server) -> None:
     server.apply(deployment(ports=[{"containerPort": 80}]))
     answer = server.apply(deployment(ports=[{"containerPort": 80, "protocol": "UDP"}]), "bob").must()
