@@ -7,7 +7,8 @@ import pytest
 from loopback_api import Asked, Reply, serving, status
 
 from pilotage.domain.findings import Finding
-from pilotage.edge.permissions import Need, missing_permissions
+from pilotage.domain.roles import Right
+from pilotage.edge.permissions import missing_permissions
 from pilotage.edge.proof import injection_proof, selecting
 
 IMAGE = "example/proxyv2:1.31.0"
@@ -64,11 +65,11 @@ def test_nothing_is_created_for_good(tmp_path: Path) -> None:
 
 
 def test_permissions_that_are_missing_are_named_in_the_order_asked(tmp_path: Path) -> None:
-    needs = [Need("list", "", "pods"), Need("patch", "apps", "deployments", "shop"), Need("get", "", "nodes")]
+    needs = [Right("list", "", "pods"), Right("patch", "apps", "deployments", "shop"), Right("get", "", "nodes")]
 
     def respond(asked: Asked) -> Reply:
         return Reply({"status": {"allowed": asked.json["spec"]["resourceAttributes"]["resource"] == "pods"}}, 201)
 
     with serving(respond) as api:
         missing = missing_permissions(api.connect(tmp_path), [*needs, needs[2]])
-    assert missing == ("patch deployments.apps in namespace shop", "get nodes")
+    assert missing == (needs[1], needs[2])
