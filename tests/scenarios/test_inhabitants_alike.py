@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from harness import MESH, STABLE, Cluster, Obj, deployment, eventually, namespace
-from inmemory import BOTH, either
+from inmemory import either
 from scenery import Edit, obj, staged
 
 SPACE = "al-shop"
 
 
-@pytest.fixture(scope="module", params=BOTH)
+@pytest.fixture(scope="module", params=["in-memory", pytest.param("real", marks=pytest.mark.e2e)])
 def mesh(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     with either(request.param, "sc-alike") as made:
         made.enable().must()
