@@ -40,3 +40,14 @@ def test_nothing_happens_before_time_passes() -> None:
     world.loop.settle()
     (pod,) = world.store.list("", "pods")
     assert pod["status"]["phase"] == "Running"
+
+
+def test_an_image_that_is_slow_to_come_takes_a_tick_for_each_of_its_seconds() -> None:
+    world = begin(World(pace=Pace(1, {"pull": (1, 1)})), namespace("shop"))
+    world.store.create(deployment("shop", "web", replicas=1, image="example/app:1-slow9"))
+    world.loop.tick(9)
+    (pod,) = world.store.list("", "pods")
+    assert pod["status"]["containerStatuses"][0]["state"] == {"waiting": {"reason": "ContainerCreating"}}
+    world.loop.settle()
+    (pod,) = world.store.list("", "pods")
+    assert pod["status"]["phase"] == "Running"
