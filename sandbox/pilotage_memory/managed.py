@@ -89,6 +89,8 @@ def _entry(who: Manager, holding: Holding) -> Obj:
 def updated(before: Obj | None, after: Obj, shape: Shape, who: Manager, time: str) -> list[Obj]:
     """managedFields once `who` has written `after` over `before`."""
     held = holdings(before) if before is not None else {}
+    if before is not None and not held:
+        return []  # nobody keeps count of an object that nobody holds
     change = difference(ABSENT if before is None else _bare(before), _bare(after), shape)
     _give_up(held, change)
     took = change.changed - _NOBODYS
@@ -114,7 +116,7 @@ def applied(before: Obj, config: Obj, shape: Shape, by: Apply) -> tuple[Obj, Hol
     if wrong is not None:
         problem = "an item names no key, or one that another item has"
         raise ApiError(500, "", f"failed to create typed patch object: {words(wrong)}: {problem}")
-    held = holdings(before)
+    held = holdings(before) or _before_first_apply(before, shape)
     last = held.get(by.who, Holding(frozenset(), "", ""))
     names = fields_of(_bare(config), shape) - _NOBODYS
     same = (names, config["apiVersion"]) == last[:2]
@@ -131,6 +133,13 @@ def applied(before: Obj, config: Obj, shape: Shape, by: Apply) -> tuple[Obj, Hol
         raise _conflict(conflicts, held)
     _give_up(held, change)
     return merged, held | ({by.who: mine} if mine.fields else {})
+
+
+def _before_first_apply(before: Obj, shape: Shape) -> Holdings:
+    """Who holds an object that is there although nobody holds it."""
+    fields = difference(ABSENT, _bare(before), shape).added - _NOBODYS if "uid" in before["metadata"] else frozenset()
+    who = Manager("before-first-apply", "Update", before["apiVersion"], "")
+    return {who: Holding(fields, before["apiVersion"], before["metadata"]["creationTimestamp"])} if fields else {}
 
 
 def settled(both: tuple[Obj, Obj], held: Holdings, who: Manager, time: str) -> list[Obj]:

@@ -110,6 +110,17 @@ def test_two_that_apply_the_same_emptiness_conflict_for_it_is_not_kept(server: S
     assert server.apply(config_map(), "bob").said == (409, "Conflict")
 
 
+def test_writes_to_an_object_that_nobody_holds_are_not_counted_until_it_is_applied(server: Server) -> None:
+    server.apply(bare()).must(201)
+    patched = server.patch(bare(), {"data": {"x": "1"}}, fieldManager="bob").must()
+    assert patched.managers == set()
+    answer = server.apply(config_map(x="2"))
+    assert answer.said == (409, "Conflict")
+    assert 'conflict with "before-first-apply" using v1' in answer.body["message"]
+    applied = server.apply(config_map(x="1", y="1")).must()
+    assert applied.managers == {("alice", "Apply"), ("before-first-apply", "Update")}
+
+
 def test_what_was_deleted_by_another_is_put_back_by_the_next_apply(server: Server) -> None:
     server.apply(config_map(x="1", y="1"))
     gone = server.patch(config_map(), {"data": {"y": None}}, fieldManager="bob").must()
