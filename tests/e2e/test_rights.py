@@ -10,6 +10,7 @@ from tools.rbac.files import MANIFEST
 from tools.rbac.verbs import ROLE_OF, Role
 
 from harness import CANARY, MESH, PILOTAGE, STABLE, Cluster, Obj, Result, deployment, eventually, namespace, sandbox
+from processes import started
 from scenery import injector, mesh_config
 
 pytestmark = pytest.mark.e2e
@@ -230,6 +231,13 @@ def test_every_right_that_a_start_lacks_is_named_with_its_role_before_anything_i
 
 def test_the_roles_of_the_manifest_are_accepted_as_they_are(mesh: Cluster) -> None:
     mesh.kubectl("apply", "--dry-run=server", "-f", str(MANIFEST)).must()
+
+
+def test_an_operator_may_follow_the_gateway_apis_kinds(mesh: Cluster) -> None:
+    kinds = {gateway_kind(kind)["metadata"]["name"] for kind in (*GATEWAY_API, *GATEWAY_API_MORE)}
+    with started(mesh, "operator"):
+        followed = {calls.Call("watch", kind) for kind in kinds}
+        eventually("all are watched", lambda: followed <= seen(mesh).get("operator", set()))
 
 
 def test_pilotage_never_asks_for_a_secret(mesh: Cluster) -> None:
