@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,14 +120,18 @@ def operator(cluster: Cluster, objects: list[Obj], folder: Path) -> Iterator[str
             process.wait(60)
 
 
-def leads(cluster: Cluster, space: str) -> None:
-    """Awaits an operator that holds the Lease of the mesh's namespace."""
+def leads(address: str) -> None:
+    """Awaits that the operator that serves there holds the Lease."""
+    eventually("the operator leads", lambda: "\npilotage_leader 1.0\n" in read(f"{address}/metrics"))
 
-    def held() -> bool:
-        found = cluster.kubectl("get", "lease", "pilotage", "-n", space, "-o", "jsonpath={.spec.holderIdentity}")
-        return found.out.startswith("operator:")
 
-    eventually("the operator leads", held)
+def read(url: str) -> str:
+    """What is answered there, "" where nothing is or all is not well."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
 
 
 def _kubeconfig(cluster: Cluster, account: str, folder: Path) -> Path:

@@ -67,10 +67,6 @@ class Audit:
         """Of Pilotage, as whoever it runs: `deployments/istiod-asm-1-31`, `servicemeshes/default/status`."""
         return {_object(event) for event in self._events() if _wrote(event)}
 
-    def refusals(self) -> list[str]:
-        """What the API server did not let Pilotage do."""
-        return [event["requestURI"] for event in self._events() if event["responseStatus"]["code"] in (401, 403)]
-
     def _events(self) -> list[Obj]:
         with self._log.open() as log:
             log.seek(self._seen)
