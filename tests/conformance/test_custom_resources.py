@@ -199,7 +199,7 @@ def meshes(server: Server) -> Iterator[Server]:
         yield server
     finally:
         server.delete(service_mesh_crd()).must()
-        eventually("the kind is gone", lambda: server.list(API_VERSION, MESH_KIND).code == 404)
+        eventually("the definition is gone", lambda: server.get(service_mesh_crd()).code == 404)
 
 
 def test_a_service_mesh_may_gain_a_canary_and_lose_either_revision(meshes: Server) -> None:
