@@ -3,7 +3,7 @@
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -31,31 +31,28 @@ def mesh() -> Iterator[Cluster]:
 class Killing:
     """One verb, killed again and again as its work goes on, and in between what else may happen to the resource."""
 
-    def __init__(self, mesh: Cluster, words: tuple[str, ...], moments: list[int], dice: random.Random) -> None:
-        self.mesh, self.words, self.moments, self.dice = mesh, words, moments, dice
+    def __init__(self, mesh: Cluster, words: tuple[str, ...], dice: random.Random) -> None:
+        self.mesh, self.words, self.dice = mesh, words, dice
         self.audit = Audit(mesh)
         self.landed = 0  # kills that left something to do
 
-    def work(self) -> None:
-        """Raises AssertionError where a run fails by itself, or kills did not land in the work."""
+    def work(self, moments: list[int]) -> None:
+        """One piece of work, to its end: killed right after so many writes, each time. Fails where a run does."""
+        self.audit = Audit(self.mesh)
         between = {KILLS // 3: self._wipe, 2 * KILLS // 3: self._reapply}
-        for number, moment in enumerate([*self.moments, None]):
+        for moment in [*moments, None]:
             with started(self.mesh, *self.words) as process:
                 if moment is not None:
                     self._kill(process, moment)
                 code, said = process.child.wait(timeout=PATIENCE), process.said
-            if code != -signal.SIGKILL:
-                self._end(code, said)
+            if code == 0:
+                return
+            if code != -signal.SIGKILL:  # the one before was killed between its last write and its end
+                assert (code, "only one revision is installed" in said) == (3, True), said
+                self.landed -= 1
                 return
             self.landed += 1
-            between.get(number, lambda: None)()
-
-    def _end(self, code: int, said: str) -> None:
-        """Done; or refused, if the one before was killed between its last write and its end."""
-        if code != 0:
-            assert (code, "only one revision is installed" in said) == (3, True), said
-            self.landed -= 1
-        assert self.landed >= KILLS - 2, f"only {self.landed} kills came before the end of {' '.join(self.words)}"
+            between.get(self.landed, lambda: None)()
 
     def _kill(self, process: Process, moment: int) -> None:
         """Right after the `moment`th write since the first run, or a little later, or when nothing is written."""
@@ -86,10 +83,14 @@ class Killing:
         self.mesh.apply({**resource, "metadata": kept, "status": {}})
 
 
-def killed(mesh: Cluster, words: tuple[str, ...], writes: int) -> None:
-    """Ten times, at moments spread over the writes that an unkilled run makes."""
+def killed(mesh: Cluster, words: tuple[str, ...], writes: int, again: Callable[[], object]) -> None:
+    """Ten times, at moments spread over the writes of an unkilled run. Work that ends sooner is made to do `again`."""
     dice = random.Random(f"{SEED} {words}")
-    Killing(mesh, words, sorted(dice.sample(range(writes + 2), KILLS)), dice).work()
+    killing = Killing(mesh, words, dice)
+    killing.work(sorted(dice.sample(range(writes), KILLS)))
+    while killing.landed < KILLS:
+        again()
+        killing.work(sorted(dice.sample(range(writes), KILLS - killing.landed)))
 
 
 def unkilled(mesh: Cluster, words: tuple[str, ...]) -> tuple[Picture, int]:
@@ -111,9 +112,9 @@ def settled(mesh: Cluster) -> Picture:
 def test_a_start_and_a_rollback_killed_ten_times_each_end_where_they_would_have(mesh: Cluster) -> None:
     canary, to_start = unkilled(mesh, START)
     stable, to_roll_back = unkilled(mesh, ROLLBACK)
-    killed(mesh, START, to_start)
+    killed(mesh, START, to_start, lambda: mesh.pilotage(*ROLLBACK).must())
     assert differences(canary, settled(mesh)) == []
-    killed(mesh, ROLLBACK, to_roll_back)
+    killed(mesh, ROLLBACK, to_roll_back, lambda: mesh.pilotage(*START).must())
     assert differences(stable, settled(mesh)) == []
 
 
@@ -137,11 +138,15 @@ def test_a_resource_deleted_during_a_canary_is_taken_back_with_both_revisions(me
 def test_a_complete_killed_ten_times_ends_where_it_would_have(mesh: Cluster) -> None:
     mesh.pilotage(*START).must()
     completed, to_complete = unkilled(mesh, COMPLETE)
-    mesh.pilotage("disable", "--yes").must()
-    mesh.kubectl("delete", "servicemesh", "default").must()
-    mesh.enable().must()
-    mesh.pilotage(*START).must()
-    killed(mesh, COMPLETE, to_complete)
+
+    def again() -> None:
+        mesh.pilotage("disable", "--yes").must()
+        mesh.kubectl("delete", "servicemesh", "default").must()
+        mesh.enable().must()
+        mesh.pilotage(*START).must()
+
+    again()
+    killed(mesh, COMPLETE, to_complete, again)
     assert differences(completed, settled(mesh)) == []
 
 
