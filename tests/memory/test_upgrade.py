@@ -65,7 +65,7 @@ def test_a_mesh_that_nothing_is_in_any_more_is_disabled_and_leaves_nothing_of_it
 def test_a_canary_that_crashes_is_named_and_rolled_back(mesh: InMemory) -> None:
     values = {"spec": {"revisions": [{"name": STABLE}, {"name": CANARY, "values": {"tag": "1.31.1-crash"}}]}}
     mesh.patch("servicemesh/default", values)
-    started = mesh.pilotage("upgrade", "start", "--revision", CANARY, "--timeout", "1s").must(1)
+    started = mesh.pilotage("upgrade", "start", "--revision", CANARY, "--timeout", "4s").must(1)
     assert "CrashLoopBackOff" in started.err
     mesh.pilotage("upgrade", "rollback", "--yes").must()
     expect_one(mesh, STABLE, CANARY)
