@@ -143,6 +143,13 @@ def test_leases_wait_for_the_pods_that_hold_them() -> None:
     assert steps(gone) == [f"delete Lease {lease}"]
 
 
+def test_leases_that_may_not_be_read_are_not_taken_for_gone() -> None:
+    there = {ref: obj for ref, obj in live(OLD, NEW, stable=NEW).items() if "injector-asm-1-30" not in ref.name}
+    there.pop(ObjectRef("apps/v1", "Deployment", MESH, "istiod-asm-1-30"))
+    blind = plan(wanted(NEW), cluster(revision("asm-1-31"), live=there, unknown={"leases": "may not be watched"}))
+    assert (blind.now, [wait.cause for wait in blind.waits]) == ((), ["may not be watched"])
+
+
 def test_a_survivor_that_cannot_take_over_holds_the_removal_up() -> None:
     snapshot = cluster(revision("asm-1-30"), revision("asm-1-31", available=0), live=live(OLD, NEW, stable=NEW))
     made = plan(wanted(NEW), snapshot)

@@ -147,7 +147,7 @@ def deletion_stages(snapshot: Snapshot, part: str) -> Iterator[Stage]:
     running = tuple(Delete(ref, f"{part} is removed") for ref in kept if ref.kind in _RUNNING)
     yield Stage(f"stop istiod of {part}", running)
     yield Stage(f"wait for the pods of {part} to end", waits=tuple(_stopping(snapshot, part)))
-    yield Stage(f"delete leases of {part}", tuple(_leases(snapshot, part)))
+    yield Stage(f"delete leases of {part}", tuple(_leases(snapshot, part)), tuple(_unread(snapshot)))
     yield Stage(f"delete {part}", tuple(Delete(ref, f"{part} is removed") for ref in kept if ref.kind not in _RUNNING))
 
 
@@ -172,6 +172,12 @@ def _repointing(desired: Desired, snapshot: Snapshot, revision: str) -> tuple[Ac
     tags = tags_of(snapshot, revision)
     moves = (action for tag in tags for action in repoint(snapshot, tag, desired.stable.name))
     return (*validator_move(desired, snapshot), *moves)
+
+
+def _unread(snapshot: Snapshot) -> Iterator[Wait]:
+    """Leases that may not be read are not leases that are gone."""
+    if "leases" in snapshot.unknown:
+        yield Wait(f"leases in {snapshot.profile.namespace}", snapshot.unknown["leases"])
 
 
 def _leases(snapshot: Snapshot, part: str) -> Iterator[Action]:
