@@ -20,9 +20,9 @@ def test_an_apply_of_what_is_not_there_creates_it_and_the_next_one_does_not(serv
 
 
 def test_an_apply_that_changes_nothing_is_no_write(server: Server) -> None:
-    first = server.apply(deployment())
-    assert server.apply(deployment()).version == first.version
-    assert server.get(deployment()).version == first.version
+    first = server.apply(config_map(x="1"))  # no controller writes to a ConfigMap meanwhile
+    assert server.apply(config_map(x="1")).version == first.version
+    assert server.get(config_map()).version == first.version
 
 
 def test_an_apply_needs_a_field_manager(server: Server) -> None:

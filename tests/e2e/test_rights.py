@@ -68,7 +68,7 @@ def test_a_viewer_is_told_what_cannot_be_known_without_a_connection(mesh: Cluste
     (revision,) = shown["revisions"]
     assert revision["proxies"]["ready"] == 2
     assert revision["proxies"]["connected"] is None
-    (unknown,) = [finding for finding in shown["findings"] if finding["code"] == "HealthUnknown"]
+    unknown, *_ = [finding for finding in shown["findings"] if finding["code"] == "HealthUnknown"]
     assert "pods/portforward" in unknown["message"]
 
 
