@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
-from pilotage.domain.mesh import Mode, Revision, ServiceMesh, ServiceMeshSpec
+from pilotage.domain.istio import IstiodReport
+from pilotage.domain.mesh import Mode, Removal, Revision, ServiceMesh, ServiceMeshSpec
 from pilotage.edge.catalog import packaged_catalog
 from worlds import deployment, namespace, report, revision, tag, world
 
@@ -100,3 +102,13 @@ def test_version_names_every_control_plane(stage: Callable) -> None:
     out = stage(world(revision("1-30"), revision("1-31"))).pilotage("version").out
     assert "istiod 1-30" in out
     assert "istiod 1-31" in out
+
+
+def test_who_may_not_ask_istiods_is_told_the_soak_that_was_published(stage: Callable) -> None:
+    since, until = datetime(2026, 11, 22, 11, 30, tzinfo=UTC), datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
+    left = ServiceMesh(ServiceMeshSpec([Revision("1-30")]), removal=Removal("1-31", since, until))
+    dumb = (report("1-30", only=True, error="forbidden"), report("1-31", only=True, error="forbidden"))
+    parts = [thing for thing in (*revision("1-30"), *revision("1-31")) if not isinstance(thing, IstiodReport)]
+    answer = stage(world(parts, dumb, catalog=packaged_catalog(), mesh=left), left).pilotage("check")
+    assert "1-31 will be removed at 2026-11-22T12:30:00Z unless it is added back" in answer.out
+    assert "RemovalBlocked" not in answer.out

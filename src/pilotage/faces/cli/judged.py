@@ -8,6 +8,7 @@ from pilotage.decide.health import check
 from pilotage.decide.inventory import parts_present
 from pilotage.decide.removal import judge, unless_confirmed
 from pilotage.decide.skew import skew
+from pilotage.decide.soak import soaking_finding
 from pilotage.decide.usage import proxies_exist
 from pilotage.domain.crd import schema_version
 from pilotage.domain.errors import Denied
@@ -56,6 +57,9 @@ def _leaving(session: Session, snapshot: Snapshot) -> Iterator[Finding]:
     mesh = snapshot.mesh
     if mesh is None or "live" in snapshot.unknown:
         return
+    if mesh.removal and _sees_less(snapshot):
+        yield soaking_finding(mesh.removal)  # who runs the loop could ask: what it published is better known
+        return
     there = set(parts_present(snapshot.live))
     if mesh.spec.mode is Mode.DISABLED:
         if there and not any(proxies_exist(snapshot, tuple(there))):
@@ -64,6 +68,11 @@ def _leaving(session: Session, snapshot: Snapshot) -> Iterator[Finding]:
     wanted = revisions_of(mesh, session.catalog)
     for name in there - {revision.name for revision in wanted}:
         yield from judge(snapshot, name, wanted[0]).findings
+
+
+def _sees_less(snapshot: Snapshot) -> bool:
+    """Whether this user may not look, or ask istiods, so that the guard of a removal cannot be judged."""
+    return bool(snapshot.unknown) or any(report.error for report in snapshot.istiods)
 
 
 def _no_operator(snapshot: Snapshot, operator: Operator) -> Iterator[Finding]:
