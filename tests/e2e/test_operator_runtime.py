@@ -10,6 +10,8 @@ from standing import Operator, operator
 
 pytestmark = pytest.mark.e2e
 
+SURVEYED = "pilotage_last_survey_timestamp_seconds"
+
 
 @pytest.fixture(scope="module")
 def mesh() -> Iterator[Cluster]:
@@ -78,10 +80,17 @@ def test_what_a_user_must_change_stalls_the_resource_and_is_said_with_the_next_c
 
 def test_at_rest_nothing_is_said_and_nothing_is_written(mesh: Cluster, standing: Operator) -> None:
     wait(mesh, "Ready")
-    lines, seen, told = standing.lines(), resource(mesh), events(mesh)
-    surveyed = standing.metric("pilotage_last_survey_timestamp_seconds")
-    eventually("another survey", lambda: standing.metric("pilotage_last_survey_timestamp_seconds") != surveyed)
-    assert (standing.lines(), resource(mesh), events(mesh)) == (lines, seen, told)
+
+    def all_of_it() -> tuple[Obj, list[Obj], list[Obj]]:
+        return resource(mesh), events(mesh), standing.lines()
+
+    def a_minute_in_which_nothing_happens() -> bool:
+        before, surveyed = all_of_it(), standing.metric(SURVEYED)
+        eventually("another survey", lambda: standing.metric(SURVEYED) != surveyed)
+        return all_of_it() == before
+
+    # An autoscaler may still be at work when the mesh is first Ready. Who writes at every survey is never quiet.
+    eventually("rest", a_minute_in_which_nothing_happens, patience=200)
 
 
 def edit(mesh: Cluster, spec: Obj) -> None:
