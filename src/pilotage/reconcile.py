@@ -34,7 +34,7 @@ from pilotage.edge.observe import GUARD, INSTALL, READINESS, observe, refuse_bli
 from pilotage.edge.reads import Source
 from pilotage.edge.status import publish
 
-PAUSE = 0.1  # seconds between looks while the world moves
+PAUSE = 0.05  # seconds between looks while the world moves
 _CONTESTED = 30.0  # the longest pause where another undoes what we write
 _GLANCES = 2.0  # seconds for which a look at readiness alone will do, while nothing else is waited for
 
