@@ -53,7 +53,7 @@ def keep(figures: Iterable[Figure]) -> None:
     before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     same = before.get("machine") == machine
     known = {row["name"]: {"date": before.get("date"), **row} for row in before.get("figures", ()) if same}
-    document = {"machine": machine, "figures": list((known | fresh).values())}
+    document = {"machine": machine, "date": today, "figures": list((known | fresh).values())}
     RESULTS.write_text(json.dumps(document, indent=2) + "\n")
 
 
