@@ -7,21 +7,20 @@ import json
 import os
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from bench.place import STABLE
+from bench.place import STABLE, until
 from pilotage.domain.errors import Retry
 from pilotage.domain.names import REV
 from pilotage.domain.objects import Obj, ObjectRef
 from pilotage.edge.kube import Kube
 
 _AT_ONCE: Final = 8  # writers
-_PATIENCE: Final = 120.0  # seconds
+_PAUSE: Final = 0.5  # seconds between looks: the crowd is being written meanwhile
 _SEED: Final = "crowd-seed"
 _NAME: Final = "crowd-5d4f8c7b9"
 _SINCE: Final = "2026-10-20T00:00:00Z"
@@ -48,15 +47,15 @@ class Crowd:
         put = [sys.executable, "-m", "bench.etcdput"]
         subprocess.run([*self._inside(), *put], input=lines, text=True, check=True)
         self._count = count
-        _until(f"{count} pods", lambda: self._cached(count - 1))
+        until(f"{count} pods", lambda: self._cached(count - 1), pause=_PAUSE)
 
     def _space(self, name: str) -> None:
         labels = {REV: STABLE} if name == _SEED else {"team": name}
         self._kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
 
     def _injected(self) -> Obj:
-        account = ObjectRef("v1", "ServiceAccount", _SEED, "default")
-        _until(str(account), lambda: self._kube.get(account) is not None)  # admission lets no pod in before
+        account = ObjectRef("v1", "ServiceAccount", _SEED, "default")  # admission lets no pod in before
+        until(str(account), lambda: self._kube.get(account) is not None, pause=_PAUSE)
         spec = {"containers": [{"name": "app", "image": "example/app:1"}]}
         meta = {"name": "seed", "namespace": _SEED, "labels": {"app": "crowd", "pod-template-hash": "5d4f8c7b9"}}
         return self._kube.create({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}, dry_run=True)
@@ -92,14 +91,6 @@ class Crowd:
 
     def _place(self, index: int) -> tuple[str, str]:
         return self._spaces[index % len(self._spaces)], f"{_NAME}-{index:05}"
-
-
-def _until(what: str, holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not holds():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"bench: not seen within {_PATIENCE:g} s: {what}")
-        time.sleep(0.5)
 
 
 def _running(spec: Obj) -> Obj:

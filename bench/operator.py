@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -17,7 +17,7 @@ from tools.audit import requests
 
 from bench.crowd import Crowd
 from bench.figure import Figure, at_most, noted, within
-from bench.place import MESH, STABLE, Place
+from bench.place import MESH, STABLE, Place, until
 from bench.process import Peak, cpu_seconds, resident
 from bench.standing import Standing
 from pilotage.domain.names import REV, suffixed
@@ -65,8 +65,8 @@ class Bench:
         standing.start()
         try:
             with Peak(standing.pid) as peak:
-                _until("the operator leads and has looked", lambda: "Settled" in standing.log.read_text())
-                _until("it watches istiods' pods, and all pods for metrics", lambda: _pod_watches(standing) >= 2)
+                until("the operator leads and has looked", lambda: "Settled" in standing.log.read_text(), _PATIENCE)
+                until("it watches istiods' pods and, for metrics, all", lambda: _pod_watches(standing) >= 2, _PATIENCE)
                 time.sleep(_SETTLED)
             began, before = datetime.now(UTC), cpu_seconds(standing.pid)
             time.sleep(_REST)
@@ -83,9 +83,9 @@ class Bench:
         first, second = self.standing("first", cache), self.standing("second", cache)
         first.start()
         try:
-            _until("one leads", lambda: "Settled" in first.log.read_text())
+            until("one leads", lambda: "Settled" in first.log.read_text(), _PATIENCE)
             second.start()
-            _until("one stands by", lambda: "stands by" in second.log.read_text())
+            until("one stands by", lambda: "stands by" in second.log.read_text(), _PATIENCE)
             os.kill(first.pid, signal.SIGKILL)
             killed = datetime.now(UTC)
             return (self._edit()[1] - killed).total_seconds()
@@ -106,7 +106,7 @@ class Bench:
         """Edits an object of ours, and has it undone: when the API server received the one and the other."""
         began = datetime.now(UTC)
         self.kube.patch(_SERVICE, {"metadata": {"labels": {REV: "edited"}}}, manager="bench")
-        _until("the edit is undone", self._undone)
+        until("the edit is undone", self._undone, _PATIENCE)
         log = self._config.parent / "logs" / "audit.log"
         own = [
             each for each in requests(log, _EDITOR) if each.at >= began and each.name == _SERVICE.name and each.wrote
@@ -154,11 +154,3 @@ def _slopes(few: Cost, many: Cost) -> Iterator[Figure]:
 
 def _pod_watches(standing: Standing) -> int:
     return sum(each.verb == "watch" and each.resource == "pods" for each in standing.requests())
-
-
-def _until(what: str, holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not holds():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"bench: not seen within {_PATIENCE:g} s: {what}")
-        time.sleep(0.05)

@@ -61,3 +61,12 @@ def medians(rounds: int, *measures: Callable[[], float]) -> Sequence[float]:
     """The median of each; they take turns, so that a busy moment of the machine hits all alike."""
     taken = [[measure() for measure in measures] for _ in range(rounds)]
     return [statistics.median(column) for column in zip(*taken, strict=True)]
+
+
+def until(what: str, holds: Callable[[], bool], patience: float = 120.0, *, pause: float = 0.05) -> None:
+    """Awaits a condition, looking every `pause` seconds. Ends the bench where it is not seen in `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while not holds():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"bench: not seen within {patience:g} s: {what}")
+        time.sleep(pause)

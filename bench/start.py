@@ -7,10 +7,10 @@ every 50 ms until istiod is available, every caBundle filled and the validator f
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from bench.figure import Figure, against
-from bench.place import CANARY, MESH, Place, medians
+from bench.place import CANARY, MESH, Place, medians, until
 from pilotage.decide.inventory import stamped
 from pilotage.domain.mesh import Revision
 from pilotage.domain.names import suffixed, validator_name
@@ -22,7 +22,6 @@ from pilotage.reconcile import desire
 
 _ROUNDS = 5
 _MOST = 1.3
-_LONG = 120.0  # seconds after which a wait is a failure
 _ADMISSION = "admissionregistration.k8s.io/v1"
 
 
@@ -54,7 +53,7 @@ def _start(place: Place) -> float:
 def _undo(place: Place, kube: Kube) -> None:
     """Back to one revision, until the last pod of the canary is gone."""
     place.run("pilotage", "upgrade", "rollback", "--yes")
-    _until("no pod of the canary", lambda: not kube.list("v1", "Pod", MESH, labels=f"app=istiod,istio.io/rev={CANARY}"))
+    until("no pod of the canary", lambda: not kube.list("v1", "Pod", MESH, labels=f"app=istiod,istio.io/rev={CANARY}"))
 
 
 def _objects(kube: Kube) -> tuple[Obj, ...]:
@@ -73,7 +72,7 @@ def _apply(place: Place, kube: Kube, objects: tuple[Obj, ...]) -> float:
         manifest.flush()
         started = time.perf_counter()
         place.run("kubectl", "apply", "--server-side", "--field-manager=pilotage", "-f", manifest.name)
-        _until("the canary is ready", lambda: _ready(kube, objects))
+        until("the canary is ready", lambda: _ready(kube, objects))
         return time.perf_counter() - started
 
 
@@ -88,11 +87,3 @@ def _ready(kube: Kube, objects: tuple[Obj, ...]) -> bool:
     filled = all(hook.get("clientConfig", {}).get("caBundle") for _, hook in hooks)
     own = validator_name(CANARY, MESH)
     return filled and all(hook.get("failurePolicy") == "Fail" for ref, hook in hooks if ref.name == own)
-
-
-def _until(what: str, holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _LONG
-    while not holds():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"bench: not seen within {_LONG:g} s: {what}")
-        time.sleep(0.05)
