@@ -20,6 +20,7 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 JSON = "application/json"
 _DEADLINE = 30.0  # seconds
+_GIVEN = "kube-root-ca.crt"  # ConfigMap of every namespace, whenever its controller gets to it
 # What a server chooses: it need not be the same.
 _CHOSEN = {"uid", "creationTimestamp", "resourceVersion", "managedFields", "clusterIP", "clusterIPs", "nodePort"}
 
@@ -121,11 +122,12 @@ class Server:
         return self.ask("DELETE", self.path(obj), body, **query)
 
     def changes(self, api_version: str, kind: str, **query: Any) -> "list[tuple[str, Obj]]":
-        """What a watch of a second tells: (type, object)."""
+        """What a watch of a second tells: (type, object); not what a controller gives to every new namespace."""
         told = self.list(api_version, kind, watch="1", timeoutSeconds=1, **query)
         if isinstance(told.body, dict):
             return [(told.body["type"], told.body["object"])] if "type" in told.body else [("", told.body)]
-        return [(each["type"], each["object"]) for each in map(json.loads, told.body.splitlines())]
+        changes = [(each["type"], each["object"]) for each in map(json.loads, told.body.splitlines())]
+        return [(what, obj) for what, obj in changes if obj.get("metadata", {}).get("name") != _GIVEN]
 
     def collection(self, obj: Obj) -> str:
         place = built_in(obj["apiVersion"], obj["kind"])

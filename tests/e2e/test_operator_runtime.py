@@ -7,6 +7,7 @@ import pytest
 
 from harness import CANARY, MESH, STABLE, Cluster, Obj, eventually, sandbox
 from standing import Operator, operator
+from untouched import at_rest
 
 pytestmark = pytest.mark.e2e
 
@@ -52,6 +53,8 @@ def test_an_edit_is_seen_in_conditions_metrics_and_events(mesh: Cluster, standin
 
 
 def test_an_object_that_was_edited_is_put_back_with_an_event_that_names_who(mesh: Cluster, standing: Operator) -> None:
+    at_rest(mesh)
+    wait(mesh, "Ready")
     config = ("configmap", f"istio-{STABLE}", "-n", MESH)
     before = mesh.get(*config)["data"]
     mesh.kubectl("patch", *config, "--type=merge", "-p", '{"data": {"mesh": "accessLogFile: /dev/null"}}').must()

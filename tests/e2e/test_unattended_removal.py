@@ -69,6 +69,7 @@ def test_while_it_soaks_all_say_so_and_adding_it_back_cancels_it(mesh: Cluster) 
 def test_whatever_uses_the_revision_meanwhile_makes_it_soak_anew(mesh: Cluster) -> None:
     ask(mesh, revisions=ONE)
     first = expect_phase(mesh, "RemovalSoaking")["removal"]
+    eventually("its second is over", lambda: datetime.now(UTC) > _moment(first["since"]))
     with staged(mesh, namespace("sc-late", rev=CANARY)):
         assert "removal" not in expect_phase(mesh, "RemovalBlocked")
         mesh.kubectl("label", "namespace", "sc-late", "istio.io/rev-").must()
@@ -80,10 +81,12 @@ def test_whatever_uses_the_revision_meanwhile_makes_it_soak_anew(mesh: Cluster) 
 def test_a_status_that_was_wiped_makes_it_soak_anew(mesh: Cluster) -> None:
     ask(mesh, revisions=ONE)
     first = expect_phase(mesh, "RemovalSoaking")["removal"]
+    began = _moment(first["since"])  # a whole second, rounded up
+    eventually("its second is over", lambda: datetime.now(UTC) > began)
     wipe = ("--subresource=status", "--type=merge", "-p", '{"status": null}')
     mesh.kubectl("patch", "smesh", "default", *wipe).must()
     mesh.kubectl("annotate", "smesh", "default", "example.com/look=now", "--overwrite").must()
-    eventually("a later beginning", lambda: _since(mesh) > _moment(first["since"]))
+    eventually("a later beginning", lambda: _since(mesh) > began)
     _remove_now(mesh)
 
 
