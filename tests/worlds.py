@@ -36,6 +36,7 @@ CATALOG = Catalog(
         for minor, patch in ((30, Version(1, 30, 2)), (31, Version(1, 31, 0)))
     ),
     "two minors, both supported",
+    date(2026, 10, 1),
 )
 MESH = PROFILES[ProfileName.ISTIO].namespace
 BUNDLE = "Y2E="  # any non-empty caBundle

@@ -22,7 +22,10 @@ minors:
     patches:
       - {version: 1.30.0, date: 2026-05}
       - {version: 1.30.10, avoid: loses requests}
-      - {version: 1.30.9, security: [ISTIO-SECURITY-2026-001]}
+      - {version: 1.30.9, security: [ISTIO-SECURITY-2026-001], cvss: {CVE-2026-1: 9.8, CVE-2026-2: 10}}
+badPairs:
+  - {proxy: {before: 1.30.9}, istiod: {from: 1.30.9}, why: they disagree}
+completeUntil: 2026-06-01
 """
 
 
@@ -78,7 +81,7 @@ def test_a_users_catalog_needs_no_quotes_and_no_order() -> None:
 def test_a_catalog_may_be_json() -> None:
     text = (
         '{"minors": [{"minor": "1.30", "released": "2026-05-18", "endOfLife": "2026-11", '
-        '"kubernetes": ["1.32"], "patches": [{"version": "1.30.0"}]}]}'
+        '"kubernetes": ["1.32"], "patches": [{"version": "1.30.0"}]}], "completeUntil": "2026-06-01"}'
     )
     assert parse_catalog(text, "mine.json").minors[0].end == date(2026, 11, 30)
 
@@ -96,6 +99,10 @@ def test_a_catalog_may_be_json() -> None:
         ('["1.33", 1.32]', "[]", "line 5, minors[0].kubernetes: no Kubernetes version for 1.30"),
         ("1.30.9", "1.29.9", "line 9, minors[0].patches[2].version: 1.29.9 is not a patch of 1.30"),
         ("avoid: loses requests", "avoid: [no]", "line 8, minors[0].patches[1].avoid: Expected `str`, got `array`"),
+        ("9.8", "severe", "line 9, minors[0].patches[2].cvss.CVE-2026-1: not a CVSS score: 'severe'"),
+        ("2: 10}", "2: 11}", "line 9, minors[0].patches[2].cvss.CVE-2026-2: not a CVSS score: '11'"),
+        ("{before: 1.30.9}", "{}", "line 11, badPairs[0].proxy: neither `from` nor `before`"),
+        ("2026-06-01", "2026-06", "line 12, completeUntil: not a day: '2026-06'; write 2026-11-30"),
         ("    kubernetes", "\tkubernetes", "line 5, column 1: a tab: YAML is indented with spaces"),
         ("  - minor", "  - minor: 1.30\n    minor", "line 3, column 5: key 'minor' is given twice"),
     ],
@@ -114,8 +121,32 @@ def test_what_is_no_catalog_is_refused(text: str) -> None:
         parse_catalog(text, "x.yaml")
 
 
+def test_a_catalog_that_was_cut_short_anywhere_is_refused() -> None:
+    whole = len(MINE.rstrip("\n"))
+    for length in range(whole):
+        with pytest.raises(Refused, match=r"^catalog cut\.yaml: line "):
+            parse_catalog(MINE[:length], "cut.yaml")
+
+
+def test_the_end_of_a_catalog_stands_at_its_end() -> None:
+    *rest, last = MINE.splitlines(keepends=True)
+    with pytest.raises(Refused, match="line 1, completeUntil: stands at the end"):
+        parse_catalog(last + "".join(rest), "mine.yaml")
+
+
+def test_a_patch_tells_its_highest_score_and_a_pair_both_its_sides() -> None:
+    catalog = parse_catalog(MINE, "mine.yaml")
+    patch = catalog.patch(Version(1, 30, 9))
+    assert patch is not None
+    assert patch.cvss == 10.0
+    assert catalog.against(Version(1, 30, 8), Version(1, 30, 9)) == "they disagree"
+    assert catalog.against(Version(1, 30, 9), Version(1, 30, 9)) == ""
+    assert catalog.against(Version(1, 30, 8), Version(1, 30, 8)) == ""
+
+
 def test_a_minor_given_twice_is_refused() -> None:
-    twice = MINE + MINE.partition("\n")[2]
+    minor, after, rest = MINE.partition("\n")[2].partition("badPairs")
+    twice = f"minors:\n{minor}{minor}{after}{rest}"
     with pytest.raises(Refused, match=r"line 10, minors\[1\].minor: 1.30 is given twice"):
         parse_catalog(twice, "mine.yaml")
 

@@ -196,7 +196,7 @@ def minors(*numbers: int) -> Catalog:
         f" patches: [{{version: 1.{number}.0}}]}}"
         for number in numbers
     )
-    return parse_catalog(f"minors:{entries}", "a test")
+    return parse_catalog(f"minors:{entries}\ncompleteUntil: 2026-06-01", "a test")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The catalog as data: which minors and patches exist, on which Kubernetes, until when."""
+"""The catalog as data: which minors and patches exist, on which Kubernetes, until when, from where."""
 
 from datetime import date
 
@@ -14,6 +14,9 @@ class Release(msgspec.Struct, frozen=True):
     released: date | None = None
     security: tuple[str, ...] = ()  # Istio bulletins
     avoid: str = ""  # why nobody should be moved to it, "" if fine
+    cves: tuple[str, ...] = ()  # ids of CVEs, or of GitHub where there is none
+    cvss: float | None = None  # the highest score of its cves, None where none is given
+    note: str = ""  # what it is about, in a sentence
 
 
 class MinorRelease(msgspec.Struct, frozen=True):
@@ -25,6 +28,7 @@ class MinorRelease(msgspec.Struct, frozen=True):
     end_text: str
     kubernetes: tuple[Minor, ...]  # ascending
     patches: tuple[Release, ...]  # newest first
+    end_status: str = ""  # final, announced or expected
 
     def supported(self, today: date) -> bool:
         return today <= self.end
@@ -35,11 +39,50 @@ class MinorRelease(msgspec.Struct, frozen=True):
         return next((patch.version for patch in self.patches if not patch.avoid), self.patches[0].version)
 
 
+class Range(msgspec.Struct, frozen=True):
+    """Versions from `first` on, before `end`; None leaves that side open."""
+
+    first: Version | None = None
+    end: Version | None = None
+
+    def holds(self, version: Version) -> bool:
+        return (self.first is None or version >= self.first) and (self.end is None or version < self.end)
+
+
+class BadPair(msgspec.Struct, frozen=True):
+    """Proxies and istiods that do not work together."""
+
+    proxy: Range
+    istiod: Range
+    why: str
+
+
+class ClosingHome(msgspec.Struct, frozen=True):
+    """A home of images or charts, as part of their names, and the day from which it is closed."""
+
+    home: str
+    closes: date
+
+
 class Catalog(msgspec.Struct, frozen=True):
-    """Minors in ascending order."""
+    """Minors in ascending order. `complete_until`: every release up to that day is in it, a later one may not be."""
 
     minors: tuple[MinorRelease, ...]
     source: str
+    complete_until: date
+    images: str = ""  # where Istio publishes them
+    charts: str = ""
+    closing: tuple[ClosingHome, ...] = ()
+    bad_pairs: tuple[BadPair, ...] = ()
 
     def find(self, minor: Minor) -> MinorRelease | None:
         return next((known for known in self.minors if known.minor == minor), None)
+
+    def patch(self, version: Version) -> Release | None:
+        release = self.find(version.in_minor)
+        return next((patch for patch in release.patches if patch.version == version), None) if release else None
+
+    def against(self, proxy: Version, istiod: Version) -> str:
+        """Why a proxy of the one version must not meet an istiod of the other, "" where nothing is known."""
+        pairs = (pair.why for pair in self.bad_pairs if pair.proxy.holds(proxy) and pair.istiod.holds(istiod))
+        return next(pairs, "")
