@@ -1,10 +1,9 @@
-"""A mesh before and after something that must not concern it, and what Pilotage wrote meanwhile.
+"""A mesh before and after something that must not concern it.
 
 Every object by its uid and resourceVersion; where controllers keep a status, which moves by itself, by uid, generation,
-labels and annotations. Writes are those of the API server's audit log.
+labels and annotations. What Pilotage wrote meanwhile is told by `audit`.
 """
 
-import json
 from typing import Any
 
 from harness import MESH, Cluster, Obj, eventually
@@ -54,32 +53,3 @@ def _version(obj: Obj) -> Any:
         return meta["uid"], meta["resourceVersion"]
     notes = {name: text for name, text in meta.get("annotations", {}).items() if "autoscaling" not in name}
     return meta["uid"], meta.get("generation"), meta.get("labels"), notes
-
-
-class Audit:
-    """Writes that the API server took since this was made."""
-
-    def __init__(self, mesh: Cluster) -> None:
-        self._log = mesh.kubeconfig.with_name("logs") / "audit.log"
-        self._seen = self._log.stat().st_size
-
-    def writes(self) -> set[str]:
-        """Of Pilotage, as whoever it runs: `deployments/istiod-asm-1-31`, `servicemeshes/default/status`."""
-        return {_object(event) for event in self._events() if _wrote(event)}
-
-    def _events(self) -> list[Obj]:
-        with self._log.open() as log:
-            log.seek(self._seen)
-            events = [json.loads(line) for line in log if line.endswith("\n")]
-        return [event for event in events if event.get("userAgent") == "pilotage"]
-
-
-def _wrote(event: Obj) -> bool:
-    verbs = ("create", "update", "patch", "delete", "deletecollection")
-    dry = "dryRun=" in event["requestURI"]
-    return event["verb"] in verbs and not dry and event["responseStatus"]["code"] < 300
-
-
-def _object(event: Obj) -> str:
-    what: dict[str, Any] = event["objectRef"]
-    return "/".join(part for part in (what["resource"], what.get("name", ""), what.get("subresource", "")) if part)

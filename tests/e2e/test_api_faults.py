@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from tools.audit import LEASE
 
 from audit import Audit
 from faultproxy import Asked, Fault, FaultProxy, faulty
@@ -108,8 +109,8 @@ def test_a_create_whose_answer_was_lost_is_not_sent_again(world: World) -> None:
     audit, lost = Audit(world.direct), Fault("reset", lambda asked: asked.method == "POST" and asked.writes, late=True)
     with world.proxy.fault(lost):
         world.through.pilotage("upgrade", "start", "--revision", CANARY, "--local").must()
-    made = Counter(asked.path for asked in audit.told() if asked.agent.startswith("pilotage (") and asked.creates)
-    assert made[f"/apis/coordination.k8s.io/v1/namespaces/{MESH}/leases"] == 1
+    made = Counter(asked.resource for asked in audit.told() if asked.ours and asked.wrote and asked.verb == "create")
+    assert made[LEASE] == 1
     assert lost.hit
 
 

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tools.audit import requests
 
+from audit import log_of
 from harness import CANARY, MESH, STABLE, Cluster, Obj, deployment, eventually, namespace, sandbox
 from release import NAME, NAMESPACE, install, is_crd, leads, make_namespace, operator, put, read, render, uninstall
 
@@ -86,9 +87,9 @@ def test_an_operator_with_the_rights_of_the_chart_takes_a_mesh_from_enable_to_co
         mesh.pilotage("restart", "--not-on", CANARY).must()
         mesh.pilotage("upgrade", "complete", "--yes").must()
         assert mesh.names("deployments", MESH) == {f"istiod-{CANARY}"}
-    refused, wrote = _calls(mesh, f"system:serviceaccount:{NAMESPACE}:{NAME}")
-    assert not refused
-    assert f"deployments/istiod-{CANARY}" in wrote
+    asked = list(requests(log_of(mesh), f"system:serviceaccount:{NAMESPACE}:{NAME}"))
+    assert not [str(each) for each in asked if each.code in (401, 403)]
+    assert f"deployments.apps/istiod-{CANARY}" in {each.thing for each in asked if each.wrote}
 
 
 def _wanted(mesh: Cluster) -> Obj:
@@ -102,21 +103,6 @@ def _wanted(mesh: Cluster) -> Obj:
 
 def _phase(mesh: Cluster) -> str:
     return str(mesh.get("servicemesh", "default").get("status", {}).get("phase"))
-
-
-def _calls(mesh: Cluster, user: str) -> tuple[list[str], set[str]]:
-    """What the API server refused the user, and the objects that the user wrote."""
-    refused, wrote = [], set()
-    for line in (mesh.kubeconfig.parent / "logs" / "audit.log").read_text().splitlines():
-        event: dict[str, Any] = json.loads(line)
-        if event["user"]["username"] != user:
-            continue
-        what = event.get("objectRef", {})
-        if event["responseStatus"]["code"] in (401, 403):
-            refused.append(f"{event['verb']} {event['requestURI']}: {event['responseStatus'].get('message')}")
-        elif event["verb"] not in ("get", "list", "watch"):
-            wrote.add(f"{what.get('resource')}/{what.get('name')}")
-    return refused, wrote
 
 
 def _names(objects: list[Obj]) -> list[str]:

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from tools.audit import Request
 
-from audit import Asked, Audit
+from audit import Audit
 from harness import CANARY, MESH, PATIENCE, STABLE, Cluster, eventually, sandbox
 from picture import Picture, differences, picture
 from processes import Process, started
@@ -150,5 +151,5 @@ def test_a_complete_killed_ten_times_ends_where_it_would_have(mesh: Cluster) -> 
     assert differences(completed, settled(mesh)) == []
 
 
-def made(audit: Audit) -> list[Asked]:
-    return [asked for asked in audit.written() if asked.path.endswith(f"/deployments/istiod-{CANARY}")]
+def made(audit: Audit) -> list[Request]:
+    return [asked for asked in audit.written() if asked.thing == f"deployments.apps/istiod-{CANARY}"]

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness import CANARY, MESH, STABLE, Cluster, Obj, sandbox
+from audit import Audit
+from harness import CANARY, MESH, STABLE, Cluster, sandbox
 
 pytestmark = pytest.mark.e2e
 
@@ -51,10 +52,10 @@ def test_a_crd_that_was_deleted_comes_back(mesh: Cluster) -> None:
 
 def test_where_nothing_differs_nothing_is_written(mesh: Cluster) -> None:
     _look_again(mesh)
-    before = len(_writes(mesh))
+    audit = Audit(mesh)
     _look_again(mesh)
-    written = [f"{event['verb']} {event['requestURI']}" for event in _writes(mesh)[before:]]
-    assert [line for line in written if "/leases/pilotage" not in line] == []
+    assert audit.told()
+    assert [str(asked) for asked in audit.written()] == []
 
 
 def test_what_the_user_set_on_an_hpa_stays(mesh: Cluster) -> None:
@@ -71,20 +72,6 @@ def test_deleting_the_resource_and_its_crd_changes_nothing_of_the_mesh(mesh: Clu
     assert _inventory(mesh) == before
     mesh.enable(STABLE).must()
     assert _inventory(mesh) == before
-
-
-def _writes(mesh: Cluster) -> list[Obj]:
-    """Writes of pilotage in the audit log; dry runs write nothing."""
-    lines = (mesh.kubeconfig.parent / "logs" / "audit.log").read_text().splitlines()
-    events = [json.loads(line) for line in lines]
-    return [event for event in events if _is_write(event)]
-
-
-def _is_write(event: Obj) -> bool:
-    by_us = event.get("userAgent", "").startswith("pilotage")
-    writes = event["verb"] in ("create", "update", "patch", "delete") and event["stage"] == "ResponseComplete"
-    asks = "subjectaccessreviews" in event["requestURI"] or "subjectreviews" in event["requestURI"]
-    return by_us and writes and not asks and "dryRun=All" not in event["requestURI"]
 
 
 def test_a_resource_that_git_keeps_is_not_edited_and_the_patch_is_printed(mesh: Cluster) -> None:

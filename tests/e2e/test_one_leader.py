@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import pytest
+from tools.audit import Request
 
-from audit import Asked, Audit
+from audit import Audit
 from harness import CANARY, MESH, STABLE, Cluster, eventually, sandbox
 from processes import Process, started
 
@@ -25,7 +26,7 @@ def operator(mesh: Cluster) -> AbstractContextManager[Process]:
     return started(mesh, "operator", "--listen", "off", "--log-format", "text")
 
 
-def by(process: Process, told: list[Asked]) -> list[Asked]:
+def by(process: Process, told: list[Request]) -> list[Request]:
     return [asked for asked in told if asked.by(process.pid)]
 
 
@@ -48,7 +49,7 @@ def work(mesh: Cluster) -> None:
 def assert_one_after_the_other(audit: Audit, old: Process, new: Process) -> None:
     """No write of the old one was carried out after the new one's first."""
     told = audit.written(renewals=True)
-    first = min(asked.received for asked in by(new, told))
+    first = min(asked.at for asked in by(new, told))
     late = [asked for asked in by(old, told) if asked.answered > first]
     assert not late, f"wrote after another had begun: {late}"
 
@@ -63,7 +64,7 @@ def test_one_that_stands_by_takes_over_from_a_leader_that_was_killed_and_writes_
             killed = time.time()
             work(mesh)
             mended = eventually("the second mends", lambda: by(new, audit.written()))[0]
-            assert mended.answered - killed < PROMISED
+            assert mended.answered.timestamp() - killed < PROMISED
             assert_one_after_the_other(audit, old, new)
 
 
@@ -101,7 +102,7 @@ def test_a_verb_that_was_suspended_while_an_operator_took_over_ends_with_words_a
 ) -> None:
     audit = Audit(mesh)
     with started(mesh, "upgrade", "start", "--revision", CANARY, "--local") as verb:
-        eventually("the verb has begun", lambda: [w for w in by(verb, audit.written()) if CANARY in w.path])
+        eventually("the verb has begun", lambda: [w for w in by(verb, audit.written()) if CANARY in w.name])
         verb.suspend()
         with operator(mesh) as new:
             eventually("the operator has taken over", lambda: leads(audit, new))
@@ -112,10 +113,10 @@ def test_a_verb_that_was_suspended_while_an_operator_took_over_ends_with_words_a
             mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
             followed = mesh.pilotage("upgrade", "rollback", "--yes").must()
             assert "the loop runs here" not in followed.err
-            assert {asked.path.rpartition("/")[2] for asked in strangers(audit, verb, new)} == {"default"}
+            assert {asked.thing for asked in strangers(audit, verb, new)} == {"servicemeshes.pilotage.dev/default"}
 
 
-def strangers(audit: Audit, *known: Process) -> list[Asked]:
+def strangers(audit: Audit, *known: Process) -> list[Request]:
     """Writes of verbs that only followed: of their intent, which is the ServiceMesh."""
     return [asked for asked in audit.written() if not any(asked.by(process.pid) for process in known)]
 

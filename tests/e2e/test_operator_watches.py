@@ -64,7 +64,7 @@ def _revision(mesh: Cluster) -> str:
 
 def _puts(audit: Audit, pid: int) -> int:
     """Writes of the Service by the operator."""
-    return sum(asked.by(pid) and asked.path.endswith(f"/services/{SERVICE[1]}") for asked in audit.written())
+    return sum(asked.by(pid) and asked.thing == f"services/{SERVICE[1]}" for asked in audit.written())
 
 
 def test_the_store_tells_what_lists_tell_after_random_changes(mesh: Cluster) -> None:

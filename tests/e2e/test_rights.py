@@ -9,6 +9,7 @@ from tools.rbac import calls
 from tools.rbac.files import MANIFEST
 from tools.rbac.verbs import ROLE_OF, Role
 
+from audit import log_of
 from harness import CANARY, MESH, PILOTAGE, STABLE, Cluster, Obj, Result, deployment, eventually, namespace, sandbox
 from processes import started
 from scenery import injector, mesh_config
@@ -259,7 +260,7 @@ def refused(result: Result) -> str:
 
 def seen(cluster: Cluster) -> dict[str, set[calls.Call]]:
     """What each verb has asked of the API server so far."""
-    with (cluster.kubeconfig.parent / "logs" / "audit.log").open() as log:
+    with log_of(cluster).open() as log:
         return calls.seen_in(log)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from audit import Audit
 from harness import CANARY, MESH, STABLE, Cluster, Obj, Result, deployment, eventually, namespace, sandbox
 from scenery import Tag, staged
 
@@ -60,10 +61,10 @@ def test_moving_a_tag_is_one_write_of_service_bundle_and_label_together(mesh: Cl
     with staged(mesh, Tag("whole", STABLE)):
         (name,) = mesh.names(_CONFIGS, labels="istio.io/tag=whole")
         before = _live(mesh, name)["metadata"]["generation"]
-        writes = len(_writes(mesh, name))
+        audit = Audit(mesh)
         _tag(mesh, "pilotage", "set", "whole", "--revision", CANARY, "--overwrite").must()
         assert _live(mesh, name)["metadata"]["generation"] == before + 1
-        assert [event["verb"] for event in _writes(mesh, name)[writes:]] == ["patch"]
+        assert _writes(audit, name) == ["patch"]
 
 
 def test_setting_a_tag_again_writes_nothing(mesh: Cluster) -> None:
@@ -169,15 +170,6 @@ def _marked(thing: Obj) -> tuple[str, Obj]:
     return thing["metadata"]["name"], read
 
 
-def _writes(mesh: Cluster, name: str) -> list[Obj]:
-    """Writes of pilotage to an injector in the audit log, in order."""
-    lines = (mesh.kubeconfig.parent / "logs" / "audit.log").read_text().splitlines()
-    events = [json.loads(line) for line in lines if f"/{_CONFIGS}/{name}" in line]
-    return [
-        event
-        for event in events
-        if event["verb"] in ("create", "update", "patch", "delete")
-        and event["stage"] == "ResponseComplete"
-        and event.get("userAgent", "").startswith("pilotage")
-        and "dryRun=All" not in event["requestURI"]
-    ]
+def _writes(audit: Audit, name: str) -> list[str]:
+    """Verbs of what Pilotage wrote of an injector, in order."""
+    return [asked.verb for asked in audit.written() if asked.name == name]
