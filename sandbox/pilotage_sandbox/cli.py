@@ -129,7 +129,7 @@ def assets_(build: bool) -> None:
     if build:
         with progress() as say:
             assets.ensure(say)
-    for name in [*(tool.name for tool in assets.TOOLCHEST), "kubectl"]:
+    for name in assets.names():
         click.echo(f"{name}\t{assets.binary(name)}")
     click.echo(f"charts\t{assets.charts_dir()}")
 
