@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 _WRITES: Final = ("create", "update", "patch", "delete", "deletecollection")
-_QUESTIONS: Final = ("subjectaccessreviews", "selfsubjectreviews", "tokenreviews")  # asked by create
+_QUESTION: Final = "reviews"  # subjectaccessreviews, tokenreviews and their like are asked by create
 _AGENT: Final = "pilotage ("  # then host:pid)
 LEASE: Final = "leases.coordination.k8s.io"
 
@@ -105,7 +105,7 @@ def _request(event: dict[str, Any]) -> Request:
 
 
 def _wrote(event: dict[str, Any], what: dict[str, Any]) -> bool:
-    tried = "dryRun=All" in event["requestURI"] or what.get("resource") in _QUESTIONS
+    tried = "dryRun=All" in event["requestURI"] or what.get("resource", "").endswith(_QUESTION)
     connects = what.get("subresource") == "portforward"
     done = 200 <= event.get("responseStatus", {}).get("code", 0) < 300
     return event["verb"] in _WRITES and done and not tried and not connects
