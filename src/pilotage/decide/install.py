@@ -1,14 +1,24 @@
 """What brings the control planes about: namespace, CRDs, base, then each managed revision. Called by `plan`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pilotage.decide.inventory import is_ours, part_of, parts_present, stamped, without_newer_crds, writes
 from pilotage.domain.actions import Action, Apply, Delete, Patch, Wait
 from pilotage.domain.findings import Finding
 from pilotage.domain.istio import ControlPlane
-from pilotage.domain.names import BASE, CREATE_MANAGER, DEFAULT_VALIDATOR, RESTARTED_FOR, REV, suffixed, validator_name
+from pilotage.domain.names import (
+    BASE,
+    CREATE_MANAGER,
+    DEFAULT_VALIDATOR,
+    RESTARTED_FOR,
+    REV,
+    gateway_in,
+    suffixed,
+    validator_name,
+)
 from pilotage.domain.objects import Obj, ObjectRef, labels_of, ref_of
 from pilotage.domain.state import Desired, Revision, Snapshot
+from pilotage.domain.version import Version
 
 
 def namespace_action(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
@@ -21,7 +31,12 @@ def namespace_action(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
 
 def part_actions(desired: Desired, snapshot: Snapshot, part: str) -> Iterator[Action]:
     """Applies what differs of one part, then deletes what is ours but no longer in the chart (never a CRD)."""
-    rendered = tuple(stamped(obj, part, desired.newest) for obj in desired.objects[part])
+    yield from object_actions(desired.objects[part], part, desired.newest, snapshot)
+
+
+def object_actions(objects: Iterable[Obj], part: str, newest: Version, snapshot: Snapshot) -> Iterator[Action]:
+    """The same for any part, of a gateway too."""
+    rendered = tuple(stamped(obj, part, newest) for obj in objects)
     for obj in without_newer_crds(rendered, snapshot.live):
         live = snapshot.live.get(ref_of(obj))
         if live is not None and not is_ours(live):
@@ -99,7 +114,8 @@ def foreign_findings(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
 def mesh_elsewhere(snapshot: Snapshot) -> Iterator[Finding]:
     """Control planes of ours in another namespace than the resource names: pruning them would strand every proxy."""
     here = snapshot.profile.namespace
-    others = sorted({ref.namespace for ref, obj in snapshot.live.items() if is_ours(obj)} - {here, ""})
+    planes = (ref for ref, obj in snapshot.live.items() if is_ours(obj) and not gateway_in(part_of(obj)))
+    others = sorted({ref.namespace for ref in planes} - {here, ""})
     for namespace in others:
         message = f"Pilotage installed control planes in {namespace}, but the ServiceMesh names {here}"
         yield Finding("MeshElsewhere", message, namespace, f"set spec.names.namespace back to {namespace}")
@@ -117,15 +133,25 @@ def readiness(snapshot: Snapshot, revision: Revision, *, scaling: bool = False) 
 
     `scaling`: one replica is enough, as while its HPA brings it from one to two.
     """
-    plane = control_plane(snapshot, revision.name)
+    yield from _starting(snapshot, revision.name, scaling=scaling)
+    yield from _webhooks_ready(snapshot, revision.name)
+
+
+def istiods_start(desired: Desired, snapshot: Snapshot) -> bool:
+    """Whether an istiod that is asked for is not available yet. Until it is, nothing of its revision is ready."""
+    managed = (revision.name for revision in desired.revisions if revision.managed)
+    return any(True for name in managed for _ in _starting(snapshot, name, scaling=False))
+
+
+def _starting(snapshot: Snapshot, revision: str, *, scaling: bool) -> Iterator[Wait]:
+    plane = control_plane(snapshot, revision)
     if plane is None:
-        yield Wait(f"Deployment istiod of {revision.name}", "is not there yet")
+        yield Wait(f"Deployment istiod of {revision}", "is not there yet")
         return
     least = 1 if scaling else max(plane.desired, 1)
     if plane.available < least or plane.updated < min(least, plane.desired):
         cause = plane.reason or f"{plane.available} of {plane.desired} replicas available"
         yield Wait(f"Deployment {plane.namespace}/{plane.name}", cause)
-    yield from _webhooks_ready(snapshot, revision.name)
 
 
 def _webhooks_ready(snapshot: Snapshot, revision: str) -> Iterator[Wait]:

@@ -27,6 +27,7 @@ from pilotage.edge.look import Look
 from pilotage.edge.reads import Lists, Source
 
 Parts = frozenset[str]
+_HPA: Final = ("autoscaling/v2", "HorizontalPodAutoscaler")
 
 
 def observe(  # noqa: PLR0913 - what is asked of the cluster, and what a Snapshot holds that no cluster tells
@@ -151,6 +152,13 @@ def _live(look: Look) -> dict[ObjectRef, Obj]:
     return inventory(look.source, look.refs, look.pool)
 
 
+def _autoscalers(look: Look) -> tuple[Obj, ...]:
+    """Of the namespaces that our Deployments are in, or will be."""
+    spaces = {look.namespace} | {ref.namespace for ref in look.refs if ref.kind == "Deployment"}
+    lists = [look.pool.submit(look.source.list, *_HPA, space) for space in sorted(spaces)]
+    return tuple(obj for future in lists for obj in future.result())
+
+
 def _istiods(look: Look) -> tuple[IstiodReport, ...]:
     return look.source.reports(look.istiod_pods(), look.pool)
 
@@ -181,6 +189,7 @@ _READERS: Final[Mapping[str, Callable[[Look], Any]]] = {
     "resources": lambda look: webhooks.labelled_resources(look.source, look.pool),
     "configs": _configs,
     "roots": _roots,
+    "autoscalers": _autoscalers,
     "live": _live,
     "istiods": _istiods,
     "leases": _leases,
@@ -200,9 +209,11 @@ ALL: Final[Parts] = frozenset(_READERS)
 # What the loop reads where something may be removed: not what a canary may still ask for, nor who runs the loop.
 GUARD: Final[Parts] = ALL - {"nodes", "quotas", "operator"}
 # What an install looks at, step after step; whether something may be removed needs GUARD.
-INSTALL: Final[Parts] = frozenset({"namespaces", "injectors", "validators", "control_planes", "roots", "live"})
+INSTALL: Final[Parts] = frozenset({"namespaces", "injectors", "validators", "control_planes", "roots", "autoscalers", "live"})
 # What changes by itself while a control plane that was applied gets ready.
 READINESS: Final[Parts] = frozenset({"injectors", "validators", "control_planes", "roots"})
+# What tells that an istiod still starts: as little as can be asked, for each look takes time from its start.
+STARTING: Final[Parts] = frozenset({"control_planes"})
 # What the rules ahead of an install read: not what each istiod says, nor what only a removal asks.
 PREFLIGHT: Final[Parts] = frozenset(
     {
