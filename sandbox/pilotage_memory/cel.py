@@ -13,6 +13,13 @@ from pilotage_memory.errors import unsupported
 _Rule = Callable[[Any, Any], bool]
 
 
+def _gateways_stay(new: Any, old: Any) -> bool:
+    places = {gateway["name"]: gateway.get("namespace", "") for gateway in old}
+    return all(
+        gateway.get("namespace", "") == places.get(gateway["name"], gateway.get("namespace", "")) for gateway in new
+    )
+
+
 def _names(spec: Any) -> set[str]:
     return {revision["name"] for revision in spec["revisions"]}
 
@@ -29,6 +36,11 @@ _MESH: Final[dict[str, _Rule]] = {
         lambda new, old: len(_names(new)) < 2 or len(_names(old)) < 2 or _names(new) <= _names(old)
     ),
 }
+
+_MESH[
+    "self.all(g, oldSelf.all(o, o.name != g.name || "
+    "(has(o.namespace) ? o.namespace : '') == (has(g.namespace) ? g.namespace : '')))"
+] = _gateways_stay
 
 # One value at a time: `it` is what the rule calls self.
 _ISTIO: Final[dict[str, Callable[[Any], bool]]] = {

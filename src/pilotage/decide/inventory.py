@@ -23,6 +23,7 @@ from pilotage.domain.names import (
     OWNER_LABEL,
     PART,
     installed_by_us,
+    revision_in,
 )
 from pilotage.domain.objects import Obj, ObjectRef, annotations_of, labels_of, ref_of
 from pilotage.domain.quantity import same_quantity
@@ -65,8 +66,13 @@ def held(obj: Obj) -> Obj:
             webhook["clientConfig"].pop("caBundle", None)
     elif body["kind"] == "HorizontalPodAutoscaler":
         body["spec"] = {"scaleTargetRef": body["spec"]["scaleTargetRef"]}
-    body["metadata"].setdefault("annotations", {})[APPLIED] = _digest(body)
-    return body
+    return digested(body)
+
+
+def digested(body: Obj) -> Obj:
+    """What is held, with the digest of it as an annotation."""
+    annotations = body["metadata"].get("annotations") or {}
+    return body | {"metadata": body["metadata"] | {"annotations": annotations | {APPLIED: _digest(body)}}}
 
 
 def writes(obj: Obj, live: Obj | None, why: str) -> tuple[Action, ...]:
@@ -75,9 +81,12 @@ def writes(obj: Obj, live: Obj | None, why: str) -> tuple[Action, ...]:
     if live is None:
         whole = Apply(obj, f"create: {why}", CREATE_MANAGER)
         return (whole, Apply(body, why)) if _holds_less(obj) else (Apply(body, why),)
-    if annotations_of(live).get(APPLIED) == annotations_of(body)[APPLIED] and within(body, live):
-        return ()
-    return (Apply(body, why),)
+    return () if stands(body, live) else (Apply(body, why),)
+
+
+def stands(body: Obj, live: Obj) -> bool:
+    """Whether what we hold is there, as it was last applied."""
+    return annotations_of(live).get(APPLIED) == annotations_of(body)[APPLIED] and within(body, live)
 
 
 def without_newer_crds(objects: Iterable[Obj], live: dict[ObjectRef, Obj]) -> tuple[Obj, ...]:
@@ -94,8 +103,8 @@ def is_webhook(kind: str) -> bool:
 
 
 def parts_present(live: dict[ObjectRef, Obj]) -> tuple[str, ...]:
-    """Revisions of which at least one object of ours stands there."""
-    return tuple(sorted({part_of(obj) for obj in live.values() if is_ours(obj)} - {BASE, ""}))
+    """Revisions of which at least one object of ours stands there, be it a gateway's."""
+    return tuple(sorted({revision_in(part_of(obj)) for obj in live.values() if is_ours(obj)} - {BASE, ""}))
 
 
 def _holds_less(obj: Obj) -> bool:

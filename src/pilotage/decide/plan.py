@@ -8,6 +8,14 @@ from collections.abc import Iterator
 from msgspec import structs
 
 from pilotage.decide.force import cleared
+from pilotage.decide.gateways import (
+    every_part,
+    foreign_gateways,
+    gateway_actions,
+    gateway_waits,
+    leaving_stages,
+    left_over,
+)
 from pilotage.decide.health import roots_differ
 from pilotage.decide.install import (
     account_actions,
@@ -20,7 +28,6 @@ from pilotage.decide.install import (
 from pilotage.decide.inventory import parts_present
 from pilotage.decide.removal import (
     SOAKING,
-    Stage,
     Verdict,
     deletion_stages,
     judge,
@@ -29,11 +36,12 @@ from pilotage.decide.removal import (
     unless_confirmed,
     webhook_stage,
 )
+from pilotage.decide.stages import Stage
 from pilotage.decide.tags import remove_tag, tags_of
 from pilotage.decide.usage import proxies_exist
 from pilotage.domain.actions import Action, Plan, Wait
 from pilotage.domain.names import BASE, EVERY_REVISION
-from pilotage.domain.state import Desired, Snapshot
+from pilotage.domain.state import Desired, Revision, Snapshot
 
 _BLOCKING = ("ForeignControlPlane", "MeshElsewhere")
 
@@ -49,7 +57,7 @@ def plan(desired: Desired, snapshot: Snapshot) -> Plan:
 
 
 def _plan(desired: Desired, snapshot: Snapshot) -> Plan:
-    foreign = (*mesh_elsewhere(snapshot), *foreign_findings(desired, snapshot))
+    foreign = (*mesh_elsewhere(snapshot), *foreign_findings(desired, snapshot), *foreign_gateways(desired, snapshot))
     if any(finding.code in _BLOCKING for finding in foreign):
         waits = tuple(Wait(finding.subject, finding.message) for finding in foreign)
         return Plan("Blocked", waits=waits, findings=foreign)
@@ -66,25 +74,38 @@ def _plan(desired: Desired, snapshot: Snapshot) -> Plan:
         soaks = verdict.phase == SOAKING  # and is not interrupted by what is mended meanwhile
         return structs.replace(made, phase=SOAKING, waits=verdict.waits) if soaks else made
     waits = (
-        *(wait for revision in desired.revisions if revision.managed for wait in readiness(snapshot, revision)),
+        *(wait for revision in desired.revisions if revision.managed for wait in _unready(desired, snapshot, revision)),
         *(Wait("root of trust", finding.message) for finding in roots_differ(snapshot) if desired.canary),
     )
     if leaving:
         left = [] if verdict.phase else _left(removal_stages(desired, snapshot, leaving[0]))
         return _removing("Removing", left, verdict._replace(findings=(*foreign, *verdict.findings)))
     phase = _phase(desired, "Installing") if waits else ("Canary" if desired.canary else "Settled")
+    gone = _left(leaving_stages(snapshot, left_over(desired, snapshot)))
+    if gone:
+        return _removing("Removing", gone, Verdict(findings=foreign))
     return Plan(phase, waits=waits, findings=foreign)
 
 
 def needs_guard(desired: Desired, snapshot: Snapshot) -> bool:
     """Whether this plan asks what is in use, so that pods and istiods must have been looked at."""
-    return desired.disabled or bool(removed(desired, snapshot))
+    return desired.disabled or bool(removed(desired, snapshot) or left_over(desired, snapshot))
 
 
 def _installing(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
+    """A revision that is being changed has its gateways left alone until it is proven again."""
+    busy = set()
     for part in (BASE, *(revision.name for revision in desired.revisions)):
-        if part in desired.objects:
-            yield from part_actions(desired, snapshot, part)
+        actions = tuple(part_actions(desired, snapshot, part)) if part in desired.objects else ()
+        busy |= {part} if actions else set()
+        yield from actions
+    yield from gateway_actions(desired, snapshot, frozenset(busy))
+
+
+def _unready(desired: Desired, snapshot: Snapshot, revision: Revision) -> Iterator[Wait]:
+    """Of the control plane; once that is ready, of its gateways."""
+    waits = tuple(readiness(snapshot, revision))
+    yield from waits or gateway_waits(desired, snapshot, revision)
 
 
 def _phase(desired: Desired, settled: str) -> str:
@@ -104,6 +125,7 @@ def _disable(snapshot: Snapshot) -> Plan:
 def _disabling(snapshot: Snapshot) -> Iterator[Stage]:
     """Everything of ours, whoever asked for it; what others installed is left to them."""
     yield Stage("delete tags", tuple(_tag_deletions(snapshot)))
+    yield from leaving_stages(snapshot, every_part(snapshot))
     parts = (*parts_present(snapshot.live), BASE)
     for part in parts:  # all webhooks, the default validator too, before the first istiod stops
         yield webhook_stage(snapshot, part)

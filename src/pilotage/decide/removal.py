@@ -1,18 +1,20 @@
 """Takes a revision away without stranding a proxy or leaving a webhook that points at nothing. Called by `plan`.
 
-The order is what outages taught: tags and the default validator are repointed first, webhooks go before the Service
-they call (a webhook that fails closed at a dead Service stops every pod of the cluster), leases last. Each stage is
-done only when the one before is seen to be done.
+The order is what outages taught: tags and the default validator are repointed first, gateways drain while their istiod
+is still there, webhooks go before the Service they call (a webhook that fails closed at a dead Service stops every pod
+of the cluster), leases last. Each stage is done only when the one before is seen to be done.
 """
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from pilotage.decide.force import confirmed, forced
+from pilotage.decide.gateways import leaving_stages, parts_of_revision, survivor_findings
 from pilotage.decide.health import roots_differ
 from pilotage.decide.install import readiness, validator_move
 from pilotage.decide.inventory import is_ours, is_webhook, part_of, parts_present
 from pilotage.decide.soak import soaking, soaking_finding, soaking_wait, soaks
+from pilotage.decide.stages import RUNNING, Stage
 from pilotage.decide.tags import repoint, tags_of
 from pilotage.decide.usage import in_use_findings
 from pilotage.domain.actions import Action, Delete, Wait
@@ -24,17 +26,7 @@ from pilotage.domain.state import Desired, Revision, Snapshot
 from pilotage.domain.version import minor_in_name
 
 SOAKING = "RemovalSoaking"
-_RUNNING = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Deployment")
-
 _ELECTIONS = ("deployment", "status-leader", "inferencepool")  # of istio's pilot/pkg/leaderelection, per revision
-
-
-class Stage(NamedTuple):
-    """What is left to do of one step, and what it waits for. Neither: it is seen to be done."""
-
-    name: str
-    actions: tuple[Action, ...] = ()
-    waits: tuple[Wait, ...] = ()
 
 
 class Verdict(NamedTuple):
@@ -54,7 +46,7 @@ def removed(desired: Desired, snapshot: Snapshot) -> tuple[str, ...]:
 
     An object that is asked for is none of theirs, whatever somebody made of its labels.
     """
-    asked = {ref_of(obj) for objects in desired.objects.values() for obj in objects}
+    asked = {ref_of(obj) for obj in desired.every_object}
     wanted = {revision.name for revision in desired.revisions}
     rest = {ref: obj for ref, obj in snapshot.live.items() if ref not in asked}
     return tuple(revision for revision in parts_present(rest) if revision not in wanted)
@@ -80,6 +72,7 @@ def guard(snapshot: Snapshot, revision: str, survivor: Revision) -> tuple[Findin
         *in_use_findings(snapshot, revision, survivor.name),
         *_callers(snapshot, revision, survivor),
         *_survivor_findings(snapshot, survivor),
+        *survivor_findings(snapshot, revision, survivor),
         *roots_differ(snapshot),
     )
 
@@ -137,6 +130,7 @@ def removal_stages(desired: Desired, snapshot: Snapshot, revision: str) -> Itera
     """Steps in order. The first that is not done is the one to do now."""
     tags = f"repoint tags and default validator to {desired.stable.name}"
     yield Stage(tags, _repointing(desired, snapshot, revision))
+    yield from leaving_stages(snapshot, parts_of_revision(snapshot, revision))
     yield from deletion_stages(snapshot, revision)
 
 
@@ -144,11 +138,11 @@ def deletion_stages(snapshot: Snapshot, part: str) -> Iterator[Stage]:
     """Deletes all of a part but CRDs. Accounts and roles go last: a stopping istiod still gives its leases back."""
     kept = [ref for ref in _refs(snapshot, part) if not is_webhook(ref.kind) and ref.kind != "CustomResourceDefinition"]
     yield webhook_stage(snapshot, part)
-    running = tuple(Delete(ref, f"{part} is removed") for ref in kept if ref.kind in _RUNNING)
+    running = tuple(Delete(ref, f"{part} is removed") for ref in kept if ref.kind in RUNNING)
     yield Stage(f"stop istiod of {part}", running)
     yield Stage(f"wait for the pods of {part} to end", waits=tuple(_stopping(snapshot, part)))
     yield Stage(f"delete leases of {part}", tuple(_leases(snapshot, part)), tuple(_unread(snapshot)))
-    yield Stage(f"delete {part}", tuple(Delete(ref, f"{part} is removed") for ref in kept if ref.kind not in _RUNNING))
+    yield Stage(f"delete {part}", tuple(Delete(ref, f"{part} is removed") for ref in kept if ref.kind not in RUNNING))
 
 
 def webhook_stage(snapshot: Snapshot, part: str) -> Stage:

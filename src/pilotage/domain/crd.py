@@ -10,7 +10,7 @@ from pilotage.domain.names import APPLIED, CRD_VERSION, GROUP, MESH_KIND, MESH_N
 from pilotage.domain.objects import Obj
 from pilotage.domain.version import Version
 
-_SCHEMA: Final = "0.2.0"  # raise it with every change of the schema: an older Pilotage leaves a newer one alone
+_SCHEMA: Final = "0.3.0"  # raise it with every change of the schema: an older Pilotage leaves a newer one alone
 _RULES = (
     (
         "self.revisions.exists(r, oldSelf.revisions.exists(o, o.name == r.name))",
@@ -22,6 +22,13 @@ _RULES = (
         "a canary is in progress: complete it or roll it back before another is started",
     ),
     ("self.profile == oldSelf.profile", "the profile cannot be changed: its names are those of running control planes"),
+)
+_GATEWAY_RULES = (
+    (
+        "self.all(g, oldSelf.all(o, o.name != g.name || "
+        "(has(o.namespace) ? o.namespace : '') == (has(g.namespace) ? g.namespace : '')))",
+        "the namespace of a gateway cannot be changed: its Service and its address are there",
+    ),
 )
 _STATUS: Obj = {
     "type": "object",
@@ -129,6 +136,9 @@ def _spec_schema() -> Obj:
     spec: Obj = _structural(components[reference["$ref"]], components)
     revisions = spec["properties"]["revisions"]
     revisions.update({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})
+    gateways = spec["properties"]["gateways"]
+    gateways.update({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})
+    gateways["x-kubernetes-validations"] = [{"rule": rule, "message": message} for rule, message in _GATEWAY_RULES]
     # Where it is added or taken away no rule of one field sees it: the plan does (finding MeshElsewhere).
     spec["properties"]["names"]["properties"]["namespace"]["x-kubernetes-validations"] = [
         {"rule": "self == oldSelf", "message": "the namespace cannot be changed: control planes run in it"}

@@ -25,6 +25,7 @@ class Verb(StrEnum):
     ROLLBACK = "upgrade rollback"
     MOVE = "namespace move"
     TAG = "tag set"
+    GATEWAY = "gateway enable"
 
 
 class Rule(NamedTuple):
@@ -138,6 +139,17 @@ _ROWS = (
     Rule("RemovalForced", _W, _NONE, "a force is recorded", "A removal was forced past its guard"),
     Rule("ProxiesExist", _E, frozenset({Verb.DISABLE}), "never strand a proxy", "Proxies still run"),
     Rule("HealthUnknown", _W, _NONE, "unknown is not healthy", "An istiod could not be asked"),
+    # Gateways
+    Rule(
+        "GatewayNamespaceLabelled",
+        _E,
+        _INSTALL | {Verb.GATEWAY},
+        "istio#37088",
+        "A label of a namespace gives all gateways in it one revision",
+    ),
+    Rule("ForeignGateway", _E, _START | {Verb.GATEWAY}, "adopting is a decision", "A gateway's name is taken"),
+    Rule("GatewayNotInjected", _E, _NONE, "istio#33237", "A gateway pod has no proxy: its image is still auto"),
+    Rule("GatewayNotReady", _E, _REMOVE, "no request is lost", "Gateways that are to take over are not ready"),
     # Health of the data plane
     Rule("ProxyNotReady", _W, _NONE, "istiod's syncz", "A pod with a proxy is not Ready"),
     Rule("ProxyNotConnected", _W, _NONE, "istiod's syncz", "A proxy is not connected to its istiod"),

@@ -66,6 +66,35 @@ class Artifacts(_Spec, frozen=True):
     proxy_image: Annotated[Text | None, Meta(description="Whole image of the proxy.")] = None
 
 
+class GatewayType(StrEnum):
+    """External and Internal: a LoadBalancer. Egress: a ClusterIP."""
+
+    EXTERNAL = "External"
+    INTERNAL = "Internal"
+    EGRESS = "Egress"
+
+
+class GatewayService(_Spec, frozen=True):
+    """What is held of the gateway's Service beside its selector; all else of it is the user's."""
+
+    annotations: Annotated[dict[str, str], Meta(description="For the load balancer.")] = {}
+    spec: Annotated[dict[str, Any], Meta(description="Fields of the Service's spec, as in externalTrafficPolicy.")] = {}
+
+
+class Gateway(_Spec, frozen=True):
+    """A gateway: a Deployment per managed revision behind one Service of this name."""
+
+    name: Annotated[Name, Meta(description="Name of the Service; Deployments add the revision.")]
+    type: Annotated[GatewayType, Meta(description="External, Internal or Egress.")]
+    namespace: Annotated[Name | None, Meta(description="The profile's if absent; created if it is not there.")] = None
+    drain_seconds: Annotated[
+        int,
+        Meta(ge=1, le=3600, description="For how long a pod that goes still takes requests, at least."),
+    ] = 30
+    service: GatewayService = GatewayService()
+    values: Annotated[dict[str, Any], Meta(description="Helm values of Istio's chart gateway.")] = {}
+
+
 class UpgradePolicy(_Spec, frozen=True):
     max_minor_step: Annotated[
         int, Meta(ge=1, le=2, description="2 allows one minor to be passed over between supported revisions.")
@@ -93,6 +122,9 @@ class ServiceMeshSpec(_Spec, frozen=True):
     names: Names = Names()
     artifacts: Artifacts = Artifacts()
     values: Annotated[dict[str, Any], Meta(description="Helm values of istiod for every revision.")] = {}
+    gateways: Annotated[list[Gateway], Meta(max_length=16, description="Each has pods of every revision.")] | None = (
+        None
+    )
     upgrade_policy: UpgradePolicy = UpgradePolicy()
     removal: RemovalPolicy = RemovalPolicy()
 

@@ -25,8 +25,11 @@ SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "kube-public", "kube-node-l
 # What Pilotage writes.
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 OWNER_LABEL: Final = f"{GROUP}/managed"  # "true" on every object that Pilotage installed
-PART: Final = f"{GROUP}/part"  # a revision's name, or BASE: the inventory an object belongs to
+PART: Final = f"{GROUP}/part"  # a revision's name, BASE or `gateway_part`: the inventory an object belongs to
 BASE: Final = "base"
+GATEWAY: Final = f"{GROUP}/gateway"  # name of the gateway, on its Service, Deployments and pods
+ISTIO_VERSION: Final = f"{GROUP}/istio-version"  # on a gateway's pods: another patch of Istio rolls them
+GATEWAY_TEMPLATES: Final = "inject.istio.io/templates"  # annotation of a pod that is to become a gateway
 CRD_VERSION: Final = f"{GROUP}/version"  # Istio version an Istio CRD was last applied from
 APPLIED: Final = f"{GROUP}/applied"  # digest of what was last applied
 RESTARTED_FOR: Final = f"{GROUP}/restarted-for"
@@ -48,6 +51,24 @@ AKS_ADDON_LABEL: Final = "kubernetes.azure.com/managedby"
 def suffixed(name: str, revision: str) -> str:
     """`istiod`, `asm-1-31` -> `istiod-asm-1-31`; the unnamed revision (`default`) adds nothing, as in the charts."""
     return name if revision in ("", DEFAULT_REVISION) else f"{name}-{revision}"
+
+
+def gateway_part(revision: str, gateway: str) -> str:
+    """The part of a gateway in one revision; its Service, which outlives them all, is in that of BASE.
+
+    `_` is in no name of a revision, so this is never the name of one.
+    """
+    return f"{revision}_{gateway}"
+
+
+def revision_in(part: str) -> str:
+    """The revision of a part, of a gateway's too; BASE for what is no revision's."""
+    return part.partition("_")[0]
+
+
+def gateway_in(part: str) -> str:
+    """The gateway of a part, "" for a control plane's."""
+    return part.partition("_")[2]
 
 
 def shared_config(revision: str) -> str:

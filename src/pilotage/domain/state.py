@@ -10,7 +10,7 @@ import msgspec
 from pilotage.domain.catalog import Catalog
 from pilotage.domain.cluster import Namespace, Node, Pod, Quota, Workload
 from pilotage.domain.istio import ControlPlane, IstiodReport, IstioResource, RevisionService, WebhookConfig
-from pilotage.domain.mesh import ServiceMesh
+from pilotage.domain.mesh import Gateway, ServiceMesh
 from pilotage.domain.objects import Obj, ObjectRef
 from pilotage.domain.profile import Profile
 from pilotage.domain.roles import Right
@@ -26,12 +26,23 @@ class Revision(msgspec.Struct, frozen=True):
 
 
 class Desired(msgspec.Struct, frozen=True):
-    """What the ServiceMesh asks for. `objects`: charts rendered, by part (`base` or a revision), in apply order."""
+    """What the ServiceMesh asks for. `objects`: charts rendered, by part (`base` or a revision), in apply order.
+
+    `gateway_objects`: the same of gateways, by `names.gateway_part`; that of BASE holds the gateway's Service.
+    """
 
     profile: Profile
     revisions: tuple[Revision, ...]  # ascending by version: stable, then canary
     objects: dict[str, tuple[Obj, ...]] = {}
     disabled: bool = False
+    gateways: tuple[Gateway, ...] = ()  # each with its namespace
+    gateway_objects: dict[str, tuple[Obj, ...]] = {}
+
+    @property
+    def every_object(self) -> tuple[Obj, ...]:
+        """Of control planes and gateways."""
+        parts = (*self.objects.values(), *self.gateway_objects.values())
+        return tuple(obj for objects in parts for obj in objects)
 
     @property
     def stable(self) -> Revision:

@@ -18,6 +18,7 @@ _FOLDERS: Final = {
         "istio-control/istio-discovery",
         "manifests/charts/istio-control/istio-discovery",
     ),
+    "gateway": ("gateway", "manifests/charts/gateway"),
 }
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
@@ -36,7 +37,7 @@ def cache_folder(name: str) -> Path:
 
 
 def locate(source: str, chart: str, version: Version, pull: Pull) -> Path:
-    """Path of the chart `base` or `istiod`, a folder or an archive. `pull` fetches `oci://…` into a folder.
+    """Path of the chart `base`, `istiod` or `gateway`, a folder or an archive. `pull` fetches `oci://…` into a folder.
 
     Raises Refused where there is no such chart.
     """
@@ -52,7 +53,7 @@ def locate(source: str, chart: str, version: Version, pull: Pull) -> Path:
         return archive
     raise Refused(
         f"No chart {chart} of version {version} in {folder}.",
-        fix="set spec.artifacts.charts to a folder that holds base and istiod, or to oci://…",
+        fix="set spec.artifacts.charts to a folder that holds base, istiod and gateway, or to oci://…",
     )
 
 

@@ -1,0 +1,15 @@
+"""A step of a removal. Made by `removal` and `gateways`, walked by `plan`: the first that is not done is done now."""
+
+from typing import Final, NamedTuple
+
+from pilotage.domain.actions import Action, Wait
+
+RUNNING: Final = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Deployment")  # what makes pods, or keeps them
+
+
+class Stage(NamedTuple):
+    """What is left to do of one step, and what it waits for. Neither: it is seen to be done."""
+
+    name: str
+    actions: tuple[Action, ...] = ()
+    waits: tuple[Wait, ...] = ()
