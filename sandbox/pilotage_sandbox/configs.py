@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from pilotage_sandbox.context import REAL_APPS
+from pilotage_sandbox import realpods
 from pilotage_sandbox.layout import write
 
 EGRESS_SOCKET = Path("/run/egress.sock")
@@ -79,7 +79,12 @@ def _stages(kwok_files: Path) -> Iterator[dict[str, Any]]:
 def _spare_real_pods(stage: dict[str, Any]) -> dict[str, Any]:
     """A pod stage that does not select the pods which real processes stand for."""
     if stage["spec"]["resourceRef"]["kind"] == "Pod":
-        stage["spec"]["selector"]["matchExpressions"].append(
-            {"key": '.metadata.labels["app"]', "operator": "NotIn", "values": list(REAL_APPS)}
-        )
+        stage["spec"]["selector"]["matchExpressions"] += [
+            {"key": '.metadata.labels["app"]', "operator": "NotIn", "values": list(realpods.APPS)},
+            {
+                "key": f'.metadata.annotations["{realpods.TEMPLATES}"]',
+                "operator": "NotIn",
+                "values": [realpods.GATEWAY],
+            },
+        ]
     return stage

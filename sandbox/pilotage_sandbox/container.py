@@ -4,12 +4,10 @@ Called by `podrun`, once per pod, inside the pod's namespaces. What an image's t
 """
 
 import asyncio
-import contextlib
-import signal
 import time
 from dataclasses import dataclass, replace
 
-from pilotage_sandbox import podspec
+from pilotage_sandbox import podend, podspec
 from pilotage_sandbox.kube import Object
 from pilotage_sandbox.podfiles import PodFiles
 from pilotage_sandbox.podlog import ContainerLog
@@ -18,8 +16,6 @@ from pilotage_sandbox.podreport import PodReport
 from pilotage_sandbox.podspec import Behaviour, ConfigError
 from pilotage_sandbox.podstatus import View, running, terminated, waiting
 from pilotage_sandbox.probes import Probe, Readiness, ask, readiness_probe
-
-BINARY = "/pilot-discovery"  # where the pod's root has it
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CRASH = ["/bin/sh", "-c", "echo 'the image tag asks for a crash' >&2; exit 1"]
@@ -31,12 +27,17 @@ _CONFIG_RETRY = 2.0  # seconds between attempts while the environment names some
 
 @dataclass
 class Container:
-    """The first container of a pod. `server` is where it finds the API server, `grace` its seconds after SIGTERM."""
+    """The first container of a pod.
+
+    `server` is where it finds the API server, `entrypoint` what it runs where its spec has no command, `grace` the
+    seconds that it has from its deletion to SIGKILL.
+    """
 
     report: PodReport
     files: PodFiles
     log: ContainerLog
     server: tuple[str, int]
+    entrypoint: str
     grace: float = 0.0
 
     @property
@@ -75,7 +76,7 @@ class Container:
                 self._show(state=waiting("CreateContainerConfigError", str(error)))
                 await asyncio.sleep(_CONFIG_RETRY)
                 continue
-            await self._watch_over(process, str(namespaces.address), began)
+            await self._watch_over(process, namespaces, began)
             backoff = _BACKOFF_FIRST if time.time() - began > _STABLE else backoff
             await self._back_off(backoff)
             backoff = min(backoff * 2, _BACKOFF_MOST)
@@ -85,35 +86,27 @@ class Container:
         env = {"PATH": _PATH, "HOSTNAME": self.report.pod["metadata"]["name"], "HOME": "/"}
         env |= {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}
         env |= podspec.environment(self.report.as_shown(), self.spec, await self.files.sources(self.spec))
-        words = [*(self.spec.get("command") or [BINARY]), *self.spec.get("args", [])]
+        words = [*(self.spec.get("command") or [self.entrypoint]), *self.spec.get("args", [])]
         command = _CRASH if self.behaviour.crash else [podspec.expand(word, env) for word in words]
         return await asyncio.create_subprocess_exec(
             *namespaces.enter(command), env=env, start_new_session=True,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
 
-    async def _watch_over(self, process: asyncio.subprocess.Process, address: str, began: float) -> None:
+    async def _watch_over(self, process: asyncio.subprocess.Process, namespaces: Namespaces, began: float) -> None:
         """From the process's start to its end, whoever ends it."""
         assert process.stdout is not None
         self._show(state=running(began), ran=True)
         copy = asyncio.create_task(self.log.copy(process.stdout))
-        probe = asyncio.create_task(self._probe(address))
+        probe = asyncio.create_task(self._probe(str(namespaces.address)))
         try:
             await process.wait()
         finally:  # cancelled too: the pod is being deleted
             probe.cancel()
-            await self._terminate(process)
+            await podend.end(process, self.spec, namespaces, self.grace)
             await asyncio.wait([copy], timeout=2)
             code = process.returncode or 0
             self._show(state=terminated(code, self.log.tail() if code else "", began, time.time()))
-
-    async def _terminate(self, process: asyncio.subprocess.Process) -> None:
-        for number, patience in ((signal.SIGTERM, self.grace), (signal.SIGKILL, 5.0)):
-            if process.returncode is not None:
-                return
-            process.send_signal(number)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), patience)
 
     async def _probe(self, address: str) -> None:
         """Keep the container's readiness true."""

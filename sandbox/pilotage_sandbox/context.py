@@ -15,9 +15,10 @@ The pod network, all inside:
     10.244.0.0/17     real pods: whoever starts one takes an address from here (not .0.1), its veth on the bridge
     10.244.128.0/17   the crowd: kwok hands these out, nobody answers there
     10.243.0.N        node N, where kwok serves the kubelet's port 10250
-    10.96.0.0/16      Services. No kube-proxy: webhooks, and whoever calls `ctx.services.resolve`, get a ready endpoint
+    10.96.0.0/16      Services: every port of a ClusterIP answers (see `clusterips`), and 10.244.0.1 knows their names
+    203.0.113.0/24    load balancers
 
-Who moves a pod's status: kwok for every pod but those whose label `app` is in `REAL_APPS`; for these kwok's stages
+Who moves a pod's status: kwok for every pod but those that are real processes (see `realpods`); for these kwok's stages
 neither make them Running nor delete them, so the plug-in writes their whole status (phase, podIP, podIPs, hostIP,
 conditions, containerStatuses) and, after the process has ended, deletes the pod with `gracePeriodSeconds: 0`.
 
@@ -37,9 +38,6 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Protocol
 
-REAL_APPS: tuple[str, ...] = ("istiod",)
-"""Values of the pod label `app` whose pods are real processes: kwok leaves them alone."""
-
 
 class Services(Protocol):
     """Where a Service's traffic goes, from Services and EndpointSlices as the API server last told."""
@@ -49,6 +47,9 @@ class Services(Protocol):
 
         An IP that is no Service's comes back unchanged. With several ready endpoints they take turns.
         """
+
+    def address(self, host: str) -> str | None:
+        """The ClusterIP of `name.namespace.svc[.cluster.local]`, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Context:
     services: Services
     binaries: Mapping[str, Path]  # etcd, kube-apiserver, ..., pilot-discovery, istioctl, kubectl
     charts: Path  # Istio's charts, of the same source as pilot-discovery
+    bootstrap: Path  # template of Envoy's first configuration, of the same source
     report: Callable[[str, str], None]  # (plug-in's name, a few words): shown by `status`, e.g. ("pods", "2 real pods")
 
 

@@ -9,6 +9,7 @@ import contextlib
 
 from pilotage_sandbox.configs import EGRESS_SOCKET
 from pilotage_sandbox.context import Services
+from pilotage_sandbox.piping import pipe
 
 DIAL_SECONDS = 10.0
 
@@ -39,27 +40,15 @@ async def _connection(services: Services, reader: asyncio.StreamReader, writer: 
         return
     try:
         async with asyncio.timeout(DIAL_SECONDS):
-            theirs, ours = await asyncio.open_connection(*address)
+            far = await asyncio.open_connection(*address)
     except (OSError, TimeoutError) as error:
         await _refuse(writer, f"{target} at {address[0]}:{address[1]}: {error or 'timed out'}")
         return
     writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-    try:
-        await asyncio.gather(_pump(reader, ours), _pump(theirs, writer))
-    finally:
-        ours.close()
+    await pipe((reader, writer), far)
 
 
 async def _refuse(writer: asyncio.StreamWriter, words: str) -> None:
     body = words.encode()
     writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
     await writer.drain()
-
-
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    """Copy to the end, then end the other side's input too."""
-    while data := await source.read(65536):
-        sink.write(data)
-        await sink.drain()
-    if sink.can_write_eof():
-        sink.write_eof()

@@ -27,6 +27,7 @@ class Spec:
     port: int  # of 127.0.0.1, on the host
     binaries: dict[str, str]
     charts: str
+    bootstrap: str
     kwok_files: str
 
 

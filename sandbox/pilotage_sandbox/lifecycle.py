@@ -90,6 +90,7 @@ def _spec(place: Layout, wish: Wish, binaries: dict[str, Path], port: int) -> Sp
         port=port,
         binaries={name: str(path) for name, path in binaries.items()},
         charts=str(assets.charts_dir()),
+        bootstrap=str(assets.bootstrap_template()),
         kwok_files=str(assets.kwok_files()),
     )
 

@@ -13,12 +13,13 @@ REAL_PODS = IPv4Network("10.244.0.0/17")
 CROWD = IPv4Network("10.244.128.0/17")
 NODES = IPv4Network("10.243.0.0/16")
 SERVICES = IPv4Network("10.96.0.0/16")
+BALANCERS = IPv4Network("203.0.113.0/24")
 API_PORT = 6443
 KUBELET_PORT = 10250
 
 
 def prepare() -> None:
-    """Bring up loopback and the bridge, and answer on every node's address.
+    """Bring up loopback and the bridge, and answer on every node's, Service's and load balancer's address.
 
     `/run` becomes a private tmpfs: what is made there leaves nothing on the host. Raises CalledProcessError.
     """
@@ -28,6 +29,8 @@ def prepare() -> None:
         addr add {BRIDGE_ADDRESS}/{PODS.prefixlen} dev {BRIDGE}
         link set {BRIDGE} up
         route add local {NODES} dev lo
+        route add local {SERVICES} dev lo
+        route add local {BALANCERS} dev lo
     """
     subprocess.run(["ip", "-batch", "-"], input=batch, text=True, check=True, capture_output=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", "/run"], check=True, capture_output=True)

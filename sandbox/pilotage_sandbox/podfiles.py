@@ -56,7 +56,7 @@ class PodFiles:
             _write(folder, wanted)
 
     def system(self, address: str, gateway: str) -> list[tuple[Path, str]]:
-        """The files that every pod has in /etc, and where they go. istiod wants a resolver; none answers here."""
+        """The files that every pod has in /etc, and where they go. The sandbox's resolver knows Services."""
         meta = self.pod["metadata"]
         domains = f"{meta['namespace']}.svc.cluster.local svc.cluster.local cluster.local"
         wanted = {

@@ -96,6 +96,7 @@ def root_script(root: Path, mounts: Mounts) -> str:
     lines.append("mkdir -p proc dev usr etc tmp var/run old && chmod 1777 tmp")
     lines += [f"mount --rbind /{name} {name}" for name in ("proc", "dev", "usr")]
     lines += [f"test ! -e /{name} || ln -s usr/{name} {name}" for name in ("bin", "lib", "lib64", "sbin")]
+    lines.append("mount -t tmpfs tmpfs usr/local/bin")  # images bring their programs there, and /usr is the machine's
     for outside, inside in sorted(mounts, key=lambda mount: mount[1]):
         target = inside.lstrip("/")
         if outside.is_dir():

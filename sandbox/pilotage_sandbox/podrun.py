@@ -1,6 +1,6 @@
 """One real pod from its binding to its end: address, files, namespaces, container, and removal when it is deleted.
 
-Called by `pods`, which starts one `RealPod` per istiod pod.
+Called by `pods`, which starts one `RealPod` per pod.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from pilotage_sandbox.container import BINARY, Container
+from pilotage_sandbox.container import Container
 from pilotage_sandbox.context import Context
 from pilotage_sandbox.kube import Kube, KubeError, Object
 from pilotage_sandbox.podfiles import PodFiles
@@ -25,6 +25,7 @@ from pilotage_sandbox.podnet import Addresses, Link, Namespaces, NetworkError, o
 from pilotage_sandbox.podreport import PodReport
 from pilotage_sandbox.podspec import ConfigError
 from pilotage_sandbox.podstatus import Place, View, terminated, waiting
+from pilotage_sandbox.realpods import program_of
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,9 @@ class RealPod:
         self._files = PodFiles(machine.kube, pod, self._folder)
         folder = ctx.logs / "pods" / f"{meta['namespace']}_{meta['name']}"
         logs = ContainerLog(folder, pod["spec"]["containers"][0]["name"])
-        self._container = Container(self._report, self._files, logs, (ctx.api_host, ctx.api_port))
+        self._program = program_of(pod, ctx.binaries, ctx.bootstrap)
+        server = (ctx.api_host, ctx.api_port)
+        self._container = Container(self._report, self._files, logs, server, self._program.entrypoint)
         self._stop = asyncio.Event()
 
     @property
@@ -156,7 +159,7 @@ class RealPod:
             await namespaces.close()
 
     def _mounts(self) -> list[tuple[Path, str]]:
-        mounts = [(self._machine.ctx.binaries["pilot-discovery"], BINARY)]
+        mounts = [*self._program.files]
         for mount in self._container.spec.get("volumeMounts", []):
             outside = self._files.volume(mount["name"])
             mounts.append((outside / mount["subPath"] if "subPath" in mount else outside, mount["mountPath"]))

@@ -1,4 +1,4 @@
-"""Real pods: a pod whose label `app` is in `context.REAL_APPS` (istiod) runs as a process, as a kubelet would run it.
+"""Real pods: istiods and gateways (see `realpods`) run as processes, as a kubelet would run them.
 
 A plug-in of the supervisor. Such a pod, once bound to a node, gets a network namespace and address of its own, files
 and environment as admitted, its own ServiceAccount token, a probe that decides about Ready, restarts with a growing
@@ -10,10 +10,11 @@ import asyncio
 import logging
 from urllib.parse import quote
 
-from pilotage_sandbox.context import REAL_APPS, Context
+from pilotage_sandbox.context import Context
 from pilotage_sandbox.kube import Kube, Object
 from pilotage_sandbox.podnet import Addresses
 from pilotage_sandbox.podrun import Machine, RealPod
+from pilotage_sandbox.realpods import SELECTORS, is_real
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,8 @@ async def run(ctx: Context) -> None:
     try:
         async with asyncio.TaskGroup() as tasks:
             node = _Node(Machine(ctx, kube, Addresses(ctx.real_pods, [ctx.bridge_address])), tasks)
-            tasks.create_task(node.follow())
+            for selector in SELECTORS:
+                tasks.create_task(node.follow(selector))
             while True:
                 ctx.report(_NAME, node.summary())
                 await asyncio.sleep(1)
@@ -42,14 +44,13 @@ class _Node:
         self._machine, self._tasks = machine, tasks
         self._pods: dict[str, RealPod] = {}
 
-    async def follow(self) -> None:
-        """Start, tell and end pods as the API server says."""
-        selector = quote(f"app in ({','.join(REAL_APPS)})")
-        async for change in self._machine.kube.follow("/api/v1/pods", f"labelSelector={selector}"):
+    async def follow(self, selector: str) -> None:
+        """Start, tell and end the real pods among those selected, as the API server says."""
+        async for change in self._machine.kube.follow("/api/v1/pods", f"labelSelector={quote(selector)}"):
             if change.kind == "DELETED":
                 if known := self._pods.get(change.object["metadata"]["uid"]):
                     known.vanish()
-            elif change.kind != "SYNCED":
+            elif change.kind != "SYNCED" and is_real(change.object):
                 self._see(change.object)
 
     def summary(self) -> str:

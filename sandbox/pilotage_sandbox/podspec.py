@@ -10,8 +10,11 @@ An image tag chooses a failing istiod, so that a failing upgrade can be tried:
 | `-slow`, `-slow<seconds>` | pulling the image takes 20, or that many, seconds |
 | `-neverready` | the process runs, its readiness probe never passes |
 | `-missing` | the image cannot be pulled |
+
+So it is for gateways; one that no webhook injected keeps the chart's image `auto`, which cannot be pulled either.
 """
 
+import json
 import math
 import os
 import re
@@ -58,6 +61,8 @@ def image_tag(image: str) -> str:
 
 def behaviour(image: str) -> Behaviour:
     """The behaviour that the image's tag asks for."""
+    if image == "auto":
+        return Behaviour(missing=True)
     found = _SUFFIX.search(image_tag(image))
     if not found:
         return Behaviour()
@@ -76,7 +81,10 @@ def quantity(text: str) -> Decimal:
 
 
 def field(pod: Object, path: str) -> str:
-    """The value of a downward API fieldRef; '' where the pod has none."""
+    """The value of a downward API fieldRef, all labels or annotations one a line; '' where the pod has none."""
+    if path in ("metadata.labels", "metadata.annotations"):
+        entries = pod["metadata"].get(path.partition(".")[2], {})
+        return "\n".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in sorted(entries.items()))
     found = re.fullmatch(r"metadata\.(labels|annotations)\['(.+)'\]", path)
     if found:
         return str(pod["metadata"].get(found[1], {}).get(found[2], ""))

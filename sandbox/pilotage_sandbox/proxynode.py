@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pilotage_sandbox import podspec
-from pilotage_sandbox.context import REAL_APPS
 from pilotage_sandbox.kube import Object
+from pilotage_sandbox.realpods import is_real
 
 ANNOTATION = "sandbox.pilotage.dev/ads"
 Mode = Literal["", "nack", "disconnect"]
@@ -33,7 +33,7 @@ class Proxy:
 def proxy_of(pod: Object) -> Proxy | None:
     """The proxy of a running, injected pod that is no process of its own; None for every other pod."""
     meta, status = pod["metadata"], pod.get("status", {})
-    if _INJECTED not in meta.get("annotations", {}) or meta.get("labels", {}).get("app") in REAL_APPS:
+    if _INJECTED not in meta.get("annotations", {}) or is_real(pod):
         return None
     if meta.get("deletionTimestamp") or status.get("phase") != "Running" or not status.get("podIP"):
         return None

@@ -38,6 +38,12 @@ class ServiceTable:
         ready = self._ready(key, ports[port])
         return ready[next(self._turn) % len(ready)] if ready else None
 
+    def address(self, host: str) -> str | None:
+        """See context.Services."""
+        service = self._services.get(_named(host) or ("", ""))
+        address = service["spec"].get("clusterIP", "None") if service else "None"
+        return None if address in ("None", "") else str(address)
+
     def change_service(self, change: Change) -> None:
         if change.kind == "SYNCED":
             return

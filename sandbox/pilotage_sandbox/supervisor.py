@@ -128,6 +128,7 @@ class Supervisor:
             services=self.table,
             binaries={name: Path(path) for name, path in self.spec.binaries.items()},
             charts=Path(self.spec.charts),
+            bootstrap=Path(self.spec.bootstrap),
             report=self.board.words,
         )
 

@@ -12,6 +12,7 @@ from pilotage_sandbox.podspec import (
     behaviour,
     environment,
     expand,
+    field,
     image_tag,
     quantity,
 )
@@ -92,6 +93,16 @@ def test_every_kind_of_reference_in_an_environment_is_resolved() -> None:
         "FROM_SECRET": "s",
         "ALL_k": "v",
     }
+
+
+def test_all_labels_are_one_a_line_with_quoted_values() -> None:
+    pod = {"metadata": {"labels": {"b": 'say "x"', "a": "1"}}}
+    assert field(pod, "metadata.labels") == 'a="1"\nb="say \\"x\\""'
+    assert field(pod, "metadata.annotations") == ""
+
+
+def test_an_image_that_no_webhook_replaced_cannot_be_pulled() -> None:
+    assert behaviour("auto").missing
 
 
 def test_without_a_limit_a_process_is_told_of_all_processors_there_are() -> None:
