@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from bench.figure import Figure, against
 from bench.place import CANARY, MESH, Place, medians, until
 from pilotage.decide.inventory import stamped
+from pilotage.desired import desire
 from pilotage.domain.mesh import Revision
 from pilotage.domain.names import suffixed, validator_name
 from pilotage.domain.objects import Obj, ObjectRef
 from pilotage.edge.catalog import packaged_catalog
 from pilotage.edge.kube import Kube
 from pilotage.edge.mesh import read_mesh, with_revisions
-from pilotage.reconcile import desire
 
 _ROUNDS = 5
 _MOST = 1.3

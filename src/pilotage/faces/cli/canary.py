@@ -10,6 +10,7 @@ from pilotage.decide import meshconfig
 from pilotage.decide.eligibility import get_revisions
 from pilotage.decide.preflight import Request, preflight
 from pilotage.decide.support import Support
+from pilotage.desired import desire
 from pilotage.domain.actions import Action
 from pilotage.domain.errors import Refused, TimedOut
 from pilotage.domain.findings import Finding, Verb
@@ -23,7 +24,6 @@ from pilotage.edge.observe import PREFLIGHT, observe
 from pilotage.edge.permissions import grants_of, missing_permissions, needs_of
 from pilotage.edge.proof import injection_proof, selecting
 from pilotage.faces.cli.session import Session
-from pilotage.reconcile import desire
 
 _LOOK = 0.2  # seconds between tries
 

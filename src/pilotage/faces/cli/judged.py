@@ -10,6 +10,7 @@ from pilotage.decide.removal import judge, unless_confirmed
 from pilotage.decide.skew import skew
 from pilotage.decide.soak import soaking_finding
 from pilotage.decide.usage import proxies_exist
+from pilotage.desired import revisions_of
 from pilotage.domain.crd import schema_version
 from pilotage.domain.errors import Denied
 from pilotage.domain.findings import Finding
@@ -21,7 +22,6 @@ from pilotage.edge.crds import installed
 from pilotage.edge.operators import SELECTOR, Operator, find_operator, real_now
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.findings import by_weight
-from pilotage.reconcile import revisions_of
 
 
 def judged(session: Session) -> tuple[Snapshot, list[Finding]]:

@@ -8,6 +8,7 @@ from pilotage.decide.catalog import version_of
 from pilotage.decide.force import Mark, confirm_annotation, force_annotation, no_mark
 from pilotage.decide.removal import guard, leftover
 from pilotage.decide.usage import idle_tags
+from pilotage.desired import revisions_of
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import Revision as Entry
@@ -33,7 +34,6 @@ from pilotage.faces.cli.drive import (
 from pilotage.faces.cli.judged import judged, skewed
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.status import revision_lines, status_of
-from pilotage.reconcile import revisions_of
 
 _QUESTION = "This removes the control plane of {remove}, for good; {keep} stays.{tags} Go on?"
 

@@ -1,0 +1,91 @@
+"""One look of the loop: the question, what is seen, the plan. Called by `reconcile`.
+
+While a control plane gets ready little changes, so for a while only that little is looked at.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from msgspec import structs
+
+from pilotage.decide.plan import needs_guard, plan
+from pilotage.desired import desire
+from pilotage.domain.actions import Plan, Wait
+from pilotage.domain.catalog import Catalog
+from pilotage.domain.errors import Refused
+from pilotage.domain.mesh import ServiceMesh, ServiceMeshSpec
+from pilotage.domain.objects import ref_of
+from pilotage.domain.state import Desired, Snapshot
+from pilotage.edge.kube import Kube
+from pilotage.edge.observe import GUARD, INSTALL, READINESS, observe, refuse_blind
+from pilotage.edge.reads import Source
+from pilotage.publishing import Looked
+
+_GLANCES = 2.0  # seconds for which a look at readiness alone will do, while nothing else is waited for
+
+
+class Looker:
+    """Looks at `source`: lists of a Kube, or what an operator's watches keep."""
+
+    def __init__(self, source: Kube | Source, catalog: Catalog, clock: Callable[[], datetime]) -> None:
+        self.source, self.catalog, self.clock = source, catalog, clock
+        self._desired: tuple[ServiceMeshSpec, Desired] | None = None  # as rendered last, and from what
+        self._waiting: tuple[Looked, float] | None = None  # a look that left only waits, and when the next is due
+
+    def look(self, mesh: ServiceMesh) -> Looked:
+        """Raises what the edge raises; a refusal inside a rule becomes a plan that says what blocks."""
+        return self._glance(mesh) or self._whole(mesh)
+
+    def _whole(self, mesh: ServiceMesh) -> Looked:
+        desired = self._desire(mesh)
+        snapshot = self._observe(mesh, desired)
+        made = _planned(desired, snapshot)
+        lists = isinstance(self.source, Kube)  # where each look is felt
+        only_waits = lists and made.waits and not made.now and not needs_guard(desired, snapshot)
+        self._waiting = (Looked(desired, snapshot, made), time.monotonic() + _GLANCES) if only_waits else None
+        return Looked(desired, snapshot, made)
+
+    def _glance(self, mesh: ServiceMesh) -> Looked | None:
+        """The plan while a control plane gets ready: little is looked at, since each look takes time from its start.
+
+        None where a whole look is due: something else is asked for, nothing is waited for any more, or it is time.
+        """
+        before, until = self._waiting or (None, 0.0)
+        if before is None or before.snapshot.mesh is None or before.snapshot.mesh.spec != mesh.spec:
+            return None
+        if time.monotonic() > until:
+            return None
+        seen = observe(self.source, before.desired.profile, self.catalog, self.clock(), parts=READINESS)
+        refuse_blind(seen, READINESS)
+        fresh = {part: getattr(seen, part) for part in READINESS}
+        snapshot = structs.replace(before.snapshot, now=seen.now, mesh=mesh, **fresh)
+        try:
+            made = plan(before.desired, snapshot)
+        except Refused:
+            return None
+        return Looked(before.desired, snapshot, made) if made.waits and not made.now else None
+
+    def _desire(self, mesh: ServiceMesh) -> Desired:
+        """Nothing but the spec goes into it: as long as that stays, so does what was rendered."""
+        if self._desired is None or self._desired[0] != mesh.spec:
+            self._desired = (mesh.spec, desire(mesh, self.catalog))
+        return self._desired[1]
+
+    def _observe(self, mesh: ServiceMesh, desired: Desired) -> Snapshot:
+        """What the plan needs to see; pods, workloads and istiods only where something may be removed."""
+        refs = tuple(ref_of(obj) for objects in desired.objects.values() for obj in objects)
+        parts = INSTALL
+        while True:
+            seen = observe(self.source, desired.profile, self.catalog, self.clock(), parts=parts, mesh=mesh, refs=refs)
+            refuse_blind(seen, INSTALL)
+            if parts is GUARD or not needs_guard(desired, seen):
+                return seen
+            parts = GUARD
+
+
+def _planned(desired: Desired, snapshot: Snapshot) -> Plan:
+    try:
+        return plan(desired, snapshot)
+    except Refused as refused:
+        return Plan("Blocked", waits=(Wait("the plan", str(refused)),), findings=refused.findings)
