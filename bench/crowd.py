@@ -1,6 +1,7 @@
 """Many injected pods that nobody runs, made in seconds: written into etcd, bound to no node, Running by their status.
 
 Their bodies are what the sandbox's real injector makes (tried by a dry run): they cost to read what real ones cost.
+They name a scheduler that is not there: the sandbox's own would note at each, for minutes, that no node has room.
 """
 
 import json
@@ -56,7 +57,7 @@ class Crowd:
     def _injected(self) -> Obj:
         account = ObjectRef("v1", "ServiceAccount", _SEED, "default")  # admission lets no pod in before
         until(str(account), lambda: self._kube.get(account) is not None, pause=_PAUSE)
-        spec = {"containers": [{"name": "app", "image": "example/app:1"}]}
+        spec = {"containers": [{"name": "app", "image": "example/app:1"}], "schedulerName": "nobody"}
         meta = {"name": "seed", "namespace": _SEED, "labels": {"app": "crowd", "pod-template-hash": "5d4f8c7b9"}}
         return self._kube.create({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}, dry_run=True)
 

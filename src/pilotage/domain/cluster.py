@@ -52,15 +52,18 @@ class Pod(msgspec.Struct, frozen=True):
     @property
     def proxy(self) -> Container | None:
         """istio-proxy, in `containers` or, as a native sidecar, in `initContainers`."""
-        both = (*self.containers, *self.init_containers)
-        return next((container for container in both if container.name == PROXY_CONTAINER), None)
+        for containers in (self.containers, self.init_containers):  # rules ask it of every pod: nothing is built
+            for container in containers:
+                if container.name == PROXY_CONTAINER:
+                    return container
+        return None
 
     @property
     def revision(self) -> str | None:
         """The revision that injected it, by annotation: the label of that name is what was asked for, maybe a tag."""
-        if self.proxy is None and INJECTION_STATUS not in self.annotations:
-            return None
-        return self.annotations.get(REV)
+        revision = self.annotations.get(REV)
+        injected = revision is not None and (INJECTION_STATUS in self.annotations or self.proxy is not None)
+        return revision if injected else None
 
 
 class Workload(msgspec.Struct, frozen=True):
