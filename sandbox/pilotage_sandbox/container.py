@@ -4,13 +4,14 @@ Called by `podrun`, once per pod, inside the pod's namespaces. What an image's t
 """
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass, replace
 
 from pilotage_sandbox import podend, podspec
 from pilotage_sandbox.kube import Object
 from pilotage_sandbox.podfiles import PodFiles
-from pilotage_sandbox.podlog import ContainerLog
+from pilotage_sandbox.podlog import ContainerLog, open_pipe
 from pilotage_sandbox.podnet import Namespaces
 from pilotage_sandbox.podreport import PodReport
 from pilotage_sandbox.podspec import Behaviour, ConfigError
@@ -70,34 +71,40 @@ class Container:
         while True:
             began = time.time()
             try:
-                process = await self._start(namespaces)
+                process, said = await self._start(namespaces)
             except ConfigError as error:
                 await self.report.event("Warning", "Failed", str(error))
                 self._show(state=waiting("CreateContainerConfigError", str(error)))
                 await asyncio.sleep(_CONFIG_RETRY)
                 continue
-            await self._watch_over(process, namespaces, began)
+            copy = asyncio.create_task(self.log.copy(said))
+            await self._watch_over(process, namespaces, copy, began)
             backoff = _BACKOFF_FIRST if time.time() - began > _STABLE else backoff
             await self._back_off(backoff)
             backoff = min(backoff * 2, _BACKOFF_MOST)
 
-    async def _start(self, namespaces: Namespaces) -> asyncio.subprocess.Process:
+    async def _start(self, namespaces: Namespaces) -> tuple[asyncio.subprocess.Process, asyncio.StreamReader]:
         host, port = self.server
         env = {"PATH": _PATH, "HOSTNAME": self.report.pod["metadata"]["name"], "HOME": "/"}
         env |= {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}
         env |= podspec.environment(self.report.as_shown(), self.spec, await self.files.sources(self.spec))
         words = [*(self.spec.get("command") or [self.entrypoint]), *self.spec.get("args", [])]
         command = _CRASH if self.behaviour.crash else [podspec.expand(word, env) for word in words]
-        return await asyncio.create_subprocess_exec(
-            *namespaces.enter(command), env=env, start_new_session=True,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
+        said, output = await open_pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *namespaces.enter(command), env=env, start_new_session=True,
+                stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=asyncio.subprocess.STDOUT,
+            )  # fmt: skip
+        finally:
+            os.close(output)
+        return process, said
 
-    async def _watch_over(self, process: asyncio.subprocess.Process, namespaces: Namespaces, began: float) -> None:
-        """From the process's start to its end, whoever ends it."""
-        assert process.stdout is not None
+    async def _watch_over(
+        self, process: asyncio.subprocess.Process, namespaces: Namespaces, copy: "asyncio.Task[None]", began: float
+    ) -> None:
+        """From the process's start to its end, whoever ends it; `copy` writes down what it says."""
         self._show(state=running(began), ran=True)
-        copy = asyncio.create_task(self.log.copy(process.stdout))
         probe = asyncio.create_task(self._probe(str(namespaces.address)))
         try:
             await process.wait()

@@ -14,6 +14,17 @@ _TAIL_LINES = 5  # of a failed process, shown as its termination message
 _CHUNK = 65536
 
 
+async def open_pipe() -> tuple[asyncio.StreamReader, int]:
+    """A pipe's end to read, and the descriptor of its other end, which the caller closes once a process has it.
+
+    A process with one of asyncio's own pipes has ended for asyncio when all that hold the pipe have, its children too.
+    """
+    loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
+    ours, theirs = os.pipe()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb"))
+    return reader, theirs
+
+
 class ContainerLog:
     """The log files of one container below `folder`: `current`, and `previous` after a restart."""
 

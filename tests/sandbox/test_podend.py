@@ -1,6 +1,7 @@
 """How a real pod's process is ended."""
 
 import asyncio
+import os
 import sys
 import time
 from ipaddress import IPv4Address
@@ -8,6 +9,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from pilotage_sandbox.podend import end
+from pilotage_sandbox.podlog import open_pipe
 from pilotage_sandbox.podnet import Namespaces
 
 SHELL = "/bin/sh"
@@ -20,24 +22,23 @@ class Here(Namespaces):
         return list(command)
 
 
-async def started(script: str) -> asyncio.subprocess.Process:
-    """A shell that has said that it is there."""
-    process = await asyncio.create_subprocess_exec(
-        SHELL, "-c", script, start_new_session=True, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    assert await process.stdout.readline() == b"there\n"
-    return process
+async def started(script: str) -> tuple[asyncio.subprocess.Process, asyncio.StreamReader]:
+    """A shell that has said that it is there, and what it says from then on."""
+    said, output = await open_pipe()
+    process = await asyncio.create_subprocess_exec(SHELL, "-c", script, start_new_session=True, stdout=output)
+    os.close(output)
+    assert await said.readline() == b"there\n"
+    return process, said
 
 
 def ended(script: str, container: dict[str, object], grace: float) -> tuple[int, float, bytes]:
     """Exit code, seconds, and what was said meanwhile by a process that is ended."""
 
     async def story() -> tuple[int, float, bytes]:
-        process, began = await started(script), time.monotonic()
+        (process, said), began = await started(script), time.monotonic()
         await end(process, container, Here(IPv4Address("127.0.0.1"), process), grace)
-        assert process.returncode is not None and process.stdout is not None
-        return process.returncode, time.monotonic() - began, await process.stdout.read()
+        assert process.returncode is not None
+        return process.returncode, time.monotonic() - began, await said.read()
 
     return asyncio.run(asyncio.wait_for(story(), 30))
 
