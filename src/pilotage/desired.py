@@ -1,13 +1,16 @@
 """The resource as Desired: versions resolved, charts rendered. Called by the loop and by verbs that look ahead."""
 
 from pilotage.decide.catalog import version_of
+from pilotage.decide.gateway_service import gateway_service
 from pilotage.domain.catalog import Catalog
-from pilotage.domain.mesh import Mode, Owner, ServiceMesh
-from pilotage.domain.names import BASE
+from pilotage.domain.gateways import gateways_of
+from pilotage.domain.mesh import Gateway, Mode, Owner, ServiceMesh
+from pilotage.domain.names import BASE, gateway_part
 from pilotage.domain.objects import Obj
 from pilotage.domain.profile import Profile, profile_of
 from pilotage.domain.state import Desired, Revision
 from pilotage.edge.charts import render_base, render_revision, renderer_for
+from pilotage.edge.gateways import render_gateway
 
 
 def desire(mesh: ServiceMesh, catalog: Catalog) -> Desired:
@@ -19,9 +22,11 @@ def desire(mesh: ServiceMesh, catalog: Catalog) -> Desired:
     revisions = revisions_of(mesh, catalog)
     managed = [revision for revision in revisions if revision.managed]
     objects: dict[str, tuple[Obj, ...]] = {}
+    gateways: tuple[Gateway, ...] = ()
     if managed and mesh.spec.mode is Mode.ISTIO:
-        objects = _render(mesh, profile, revisions, managed)
-    return Desired(profile, revisions, objects, disabled=mesh.spec.mode is Mode.DISABLED)
+        objects, gateways = _render(mesh, profile, revisions, managed), gateways_of(mesh.spec)
+    disabled, doors = mesh.spec.mode is Mode.DISABLED, _render_gateways(profile, managed, gateways)
+    return Desired(profile, revisions, objects, disabled, gateways, doors)
 
 
 def revisions_of(mesh: ServiceMesh, catalog: Catalog) -> tuple[Revision, ...]:
@@ -41,4 +46,16 @@ def _render(
     objects = {BASE: render_base(renderer, profile, managed[-1].version, revisions[0].name)}
     for revision in managed:
         objects[revision.name] = render_revision(renderer, profile, revision, (mesh.spec.values, own[revision.name]))
+    return objects
+
+
+def _render_gateways(
+    profile: Profile, managed: list[Revision], gateways: tuple[Gateway, ...]
+) -> dict[str, tuple[Obj, ...]]:
+    """Each gateway's Service, and what it is in each revision."""
+    objects = {gateway_part(BASE, each.name): (gateway_service(each, profile.name),) for each in gateways}
+    for gateway in gateways:
+        for revision in managed:
+            rendered = render_gateway(renderer_for(profile.charts), profile, revision, gateway)
+            objects[gateway_part(revision.name, gateway.name)] = rendered
     return objects

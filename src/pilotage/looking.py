@@ -9,6 +9,7 @@ from datetime import datetime
 
 from msgspec import structs
 
+from pilotage.decide.install import istiods_start
 from pilotage.decide.plan import needs_guard, plan
 from pilotage.desired import desire
 from pilotage.domain.actions import Plan, Wait
@@ -42,7 +43,8 @@ class Looker:
         snapshot = self._observe(mesh, desired)
         made = _planned(desired, snapshot)
         lists = isinstance(self.source, Kube)  # where each look is felt
-        only_waits = lists and made.waits and not made.now and not needs_guard(desired, snapshot)
+        gates = bool(desired.gateways) and not istiods_start(desired, snapshot)  # a glance does not see them
+        only_waits = lists and made.waits and not made.now and not needs_guard(desired, snapshot) and not gates
         self._waiting = (Looked(desired, snapshot, made), time.monotonic() + _GLANCES) if only_waits else None
         return Looked(desired, snapshot, made)
 
@@ -74,7 +76,7 @@ class Looker:
 
     def _observe(self, mesh: ServiceMesh, desired: Desired) -> Snapshot:
         """What the plan needs to see; pods, workloads and istiods only where something may be removed."""
-        refs = tuple(ref_of(obj) for objects in desired.objects.values() for obj in objects)
+        refs = tuple(map(ref_of, desired.every_object))
         parts = INSTALL
         while True:
             seen = observe(self.source, desired.profile, self.catalog, self.clock(), parts=parts, mesh=mesh, refs=refs)
