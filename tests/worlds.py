@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
-from pilotage.domain.catalog import Catalog, MinorRelease, Release
+from pilotage.domain.catalog import Catalog, ClosingHome, MinorRelease, Release
 from pilotage.domain.cluster import Container, Namespace, Node, Pod, Quota, Workload
 from pilotage.domain.istio import (
     ControlPlane,
@@ -37,6 +37,7 @@ CATALOG = Catalog(
     ),
     "two minors, both supported",
     date(2026, 10, 1),
+    closing=(ClosingHome("gcr.io/istio-release", date(2026, 12, 1)),),
 )
 MESH = PROFILES[ProfileName.ISTIO].namespace
 BUNDLE = "Y2E="  # any non-empty caBundle

@@ -230,8 +230,8 @@ def test_minors_are_numbers_not_text(installed: str, known: tuple[int, ...], off
         (["1.29.8", "1.30.5"], on("1.29.8"), ["TargetNotOffered"]),  # the stable one
         (["1.29.8", "1.30.5"], on("1.31.1"), ["CanaryInProgress"]),
         ([], on("1.30.5"), []),
-        ([], on("1.28.4"), ["RevisionUnsupported"]),
-        ([], on("1.25.5"), ["KubernetesIncompatible", "RevisionUnsupported"]),
+        ([], on("1.28.4"), ["Unsupported"]),
+        ([], on("1.25.5"), ["KubernetesIncompatible", "Unsupported"]),
         ([], on("1.29.1"), ["PatchToAvoid"]),
     ],
 )
@@ -252,8 +252,8 @@ def test_any_istio_counts_without_a_resource() -> None:
     assert named == [("1-28", "1.28.10"), ("default", "1.29.8"), ("canary", "1.30.5")]
     found = {finding.subject: finding.code for finding in support_findings(snapshot)}
     assert found["mystery"] == "UnknownRevision"
-    assert found["default"] == "RevisionUnsupported"
-    assert found["canary"] == "EndOfSupportNear"
+    assert found["default"] == "Unsupported"
+    assert found["canary"] == "SupportEnding"
 
 
 def test_with_a_resource_its_revisions_count_and_those_of_ours_still_there() -> None:
@@ -275,10 +275,10 @@ def test_with_a_resource_its_revisions_count_and_those_of_ours_still_there() -> 
 @pytest.mark.parametrize(
     ("version", "today", "codes"),
     [
-        ("1.30.5", "2026-10-01", []),
-        ("1.30.5", "2026-10-19", ["EndOfSupportNear"]),  # six weeks before
-        ("1.30.5", "2026-11-30", ["EndOfSupportNear"]),
-        ("1.30.5", "2026-12-01", ["RevisionUnsupported"]),
+        ("1.30.5", "2026-09-30", []),
+        ("1.30.5", "2026-10-01", ["SupportEnding"]),  # sixty days before
+        ("1.30.5", "2026-11-30", ["SupportEnding"]),
+        ("1.30.5", "2026-12-01", ["Unsupported"]),
         ("1.29.1", "2026-04-01", ["PatchToAvoid"]),
     ],
 )

@@ -38,7 +38,7 @@ def sick(name: str, **more: Any) -> Pod:
             world(revision(REV), configs={"istio-shared-configmap-gone": "accessLogFiel: /dev/stdout"}),
         ),
         (
-            "ArtifactHomeRetired",
+            "RetiredRegistry",
             world(revision(REV), profile=replace(AKS, hub="gcr.io/istio-release")),
             world(revision(REV), profile=AKS),
         ),
@@ -118,9 +118,9 @@ def test_a_rule_bites_in_one_world_and_not_in_the_other(code: str, bites: Any, d
     assert code not in {finding.code for finding in check(does_not)}
 
 
-def test_a_healthy_mesh_has_no_findings() -> None:
+def test_a_healthy_mesh_has_no_findings_but_what_is_new() -> None:
     healthy = world(revision(REV), revision("asm-1-31"), tag("prod", REV), deployment("shop", "web", on=REV, pods=2))
-    assert check(healthy) == ()
+    assert [finding.code for finding in check(healthy)] == ["NewPatch"]
 
 
 def test_health_counts_what_all_replicas_of_a_revision_say() -> None:

@@ -136,8 +136,8 @@ _TABLE = [
     ("target_against_rules", mesh(kubernetes=Version(1, 31)), START, ["KubernetesIncompatible"]),
     ("target_against_rules", mesh(kubernetes=Version(0, 0), unknown={"kubernetes": "no"}), START, []),
     ("target_against_rules", world(catalog=CATALOG), ENABLE, []),
-    ("installed_out_of_support", mesh(), START, ["EndOfSupportNear"]),
-    ("installed_out_of_support", mesh(now=NOW.replace(day=1, month=12)), START, ["RevisionUnsupported"]),
+    ("installed_out_of_support", mesh(), START, ["SupportEnding"]),
+    ("installed_out_of_support", mesh(now=NOW.replace(day=1, month=12)), START, ["Unsupported"]),
     ("installed_out_of_support", mesh(now=NOW.replace(month=9)), START, []),
     ("installed_out_of_support", world(catalog=CATALOG), ENABLE, []),
     ("mesh_config", mesh(configs={SHARED: "{}"}), START, ["MeshConfigMissing"]),
@@ -207,14 +207,14 @@ _TABLE = [
     ("addon_present", world(ControlPlane("a", "b", "istiod", owner="AKS add-on")), ENABLE, ["AddonPresent"]),
     ("addon_present", world(Namespace("kube-system", {AKS_ADDON_LABEL: "aks"})), ENABLE, []),
     ("addon_present", world(Namespace("aks-istio-system")), ENABLE, []),
-    ("artifact_home_retired", mesh(), START, []),
-    ("artifact_home_retired", with_pods(a=GCR, b=GCR), START, ["ArtifactHomeRetired"]),  # both in one
-    ("artifact_home_retired", with_pods(a="docker.io/istio/proxyv2:1.30.0"), START, []),
+    ("retired_registry", mesh(), START, []),
+    ("retired_registry", with_pods(a=GCR, b=GCR), START, ["RetiredRegistry"]),  # both in one
+    ("retired_registry", with_pods(a="docker.io/istio/proxyv2:1.30.0"), START, []),
     (
-        "artifact_home_retired",
+        "retired_registry",
         mesh(control_planes=(msgspec.structs.replace(THEIRS, image=GCR),)),
         START,
-        ["ArtifactHomeRetired"],
+        ["RetiredRegistry"],
     ),
 ]
 
@@ -235,9 +235,9 @@ def test_every_rule_has_a_world_where_it_bites_and_one_where_it_does_not() -> No
 @pytest.mark.parametrize("home", ["gcr.io/istio-release", "registry.istio.io/release"])
 def test_a_setting_that_names_a_closing_home_is_said(home: str) -> None:
     profile = msgspec.structs.replace(mesh().profile, hub=home)
-    (before,) = rules.artifact_home_retired(mesh(profile=profile), START)
-    assert "closes in December 2026" in before.message
-    (after,) = rules.artifact_home_retired(mesh(profile=profile, now=NOW.replace(year=2027)), START)
+    (before,) = rules.retired_registry(mesh(profile=profile, catalog=CATALOG), START)
+    assert "closes on 2026-12-01" in before.message
+    (after,) = rules.retired_registry(mesh(profile=profile, catalog=CATALOG, now=NOW.replace(year=2027)), START)
     assert "is closed" in after.message
 
 

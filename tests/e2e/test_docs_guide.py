@@ -21,6 +21,7 @@ PAGES = [
     pytest.param(GUIDE / "minor-upgrade.md", (CLUSTER,), id="minor-upgrade"),
     pytest.param(GUIDE / "tags.md", (CLUSTER, MESH), id="tags"),
     pytest.param(GUIDE / "mesh-configuration.md", (CLUSTER, MESH), id="mesh-configuration"),
+    pytest.param(GUIDE / "releases.md", (CLUSTER, MESH), id="releases"),
     pytest.param(GUIDE / "troubleshooting.md", (CLUSTER, MESH), id="troubleshooting"),
     pytest.param(GUIDE / "existing-mesh.md", (CLUSTER,), id="existing-mesh"),
 ]

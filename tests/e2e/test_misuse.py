@@ -152,7 +152,7 @@ def test_an_error_for_a_machine_is_a_document_with_every_finding(mesh: Cluster) 
     assert refused.out == ""
     error = json.loads(refused.err)["error"]
     assert error["code"] == "Refused"
-    assert {"TargetNotOffered", "EndOfSupportNear"} <= {finding["code"] for finding in error["findings"]}
+    assert {"TargetNotOffered", "SupportEnding"} <= {finding["code"] for finding in error["findings"]}
     assert all(finding["page"].startswith("docs/findings/") for finding in error["findings"])
 
 

@@ -106,10 +106,10 @@ WORLDS = [
     bites(
         "installed_out_of_support",
         "the old one is out of support",
-        "RevisionUnsupported",
+        "Unsupported",
         words="--today 2026-12-01",
     ),
-    bites("installed_out_of_support", "its end is near", "EndOfSupportNear", words="--today 2026-11-22"),
+    bites("installed_out_of_support", "its end is near", "SupportEnding", words="--today 2026-11-22"),
     passes("installed_out_of_support", "it is supported for months", words=EARLIER),
     bites("mesh_config", "only the old revision has one", "MeshConfigMissing", mesh_config(STABLE, SHARED)),
     bites("mesh_config", "an unknown field", "MeshConfigInvalid", mesh_config(CANARY, "accessLogFiel: /dev/stdout\n")),
@@ -192,7 +192,7 @@ WORLDS = [
     bites(
         "artifact_home_retired",
         "images of a home that closes",
-        "ArtifactHomeRetired",
+        "RetiredRegistry",
         resource(artifacts={"hub": "gcr.io/istio-release"}),
     ),
     passes("artifact_home_retired", "images of the new home", resource(artifacts={"hub": "docker.io/istio"})),

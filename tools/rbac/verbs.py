@@ -18,6 +18,7 @@ ROLE_OF: Final[Mapping[str, Role]] = {
     "check": Role.VIEWER,
     "get-revisions": Role.VIEWER,
     "get-upgrades": Role.VIEWER,
+    "releases": Role.VIEWER,
     "version": Role.VIEWER,
     "completion": Role.VIEWER,
     "mesh-config diff": Role.VIEWER,

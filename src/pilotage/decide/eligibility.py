@@ -14,7 +14,7 @@ from pilotage.decide.support import Support, end_in_words, lowest_that_fits, pat
 from pilotage.domain.catalog import MinorRelease
 from pilotage.domain.findings import Finding
 from pilotage.domain.state import Revision
-from pilotage.domain.version import Minor
+from pilotage.domain.version import Minor, span
 
 _LOOK = "pilotage get-upgrades"
 _STEPS = {1: "one minor", 2: "at most two minors"}
@@ -104,11 +104,6 @@ def kubernetes_incompatible(release: MinorRelease, support: Support) -> Iterator
     yield Finding("KubernetesIncompatible", message, name, fix)
 
 
-def span(minors: Sequence[Minor]) -> str:
-    """`1.32 to 1.36`."""
-    return str(minors[0]) if len(minors) == 1 else f"{minors[0]} to {minors[-1]}"
-
-
 def _upgrades_of(revision: Revision, support: Support, during: tuple[Finding, ...]) -> UpgradeProfile:
     minor = revision.version.in_minor
     offered: list[MinorRelease] = []
@@ -149,7 +144,7 @@ def _unknown(target: Revision, support: Support) -> Finding:
 def _installed_unsupported(target: Revision, release: MinorRelease, support: Support) -> Iterator[Finding]:
     if not support.available(release):
         message = f"{target.name} would be installed although it is out of support{end_in_words(release)}"
-        yield Finding("RevisionUnsupported", message, target.name, "pilotage get-revisions")
+        yield Finding("Unsupported", message, target.name, "pilotage get-revisions")
 
 
 def _canary_in_progress(stable: str, canary: str) -> Iterator[Finding]:

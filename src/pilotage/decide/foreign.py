@@ -1,7 +1,6 @@
-"""What others installed, and places that close: never touched, always named. Called by `preflight` and `check`."""
+"""What others installed: never touched, always named. Called by `preflight`."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
 
 from pilotage.decide.inventory import is_ours
 from pilotage.domain.findings import Finding, Verb
@@ -11,11 +10,6 @@ from pilotage.domain.state import Revision, Snapshot
 
 _ADDON_NAMESPACE = "aks-istio-system"
 _EXTERNAL = "pilotage status (tag, namespace move and restart work on it as it is; its owner installs and removes it)"
-
-# istio#61467: the old homes close in December 2026.
-RETIRING = ("gcr.io/istio-release", "istio-release.storage.googleapis.com", "registry.istio.io")
-RETIRED_FROM = date(2026, 12, 1)
-_NEW_HOMES = "images: docker.io/istio, charts: oci://ghcr.io/istio/release/charts"
 
 
 def foreign_control_planes(
@@ -48,35 +42,3 @@ def addon_present(snapshot: Snapshot, target: Revision) -> Iterator[Finding]:
         shown = f"istiod {owner.namespace}/{owner.name}" if owner else f"namespace {_ADDON_NAMESPACE}"
         message = f"the AKS Istio add-on is on in this cluster ({shown} is managed by it)"
         yield Finding("AddonPresent", message, _ADDON_NAMESPACE, _EXTERNAL)
-
-
-def artifact_homes_retired(snapshot: Snapshot) -> Iterator[Finding]:
-    """Charts or images that come from a home that closes; a pod that restarts there afterwards does not start."""
-    profile = snapshot.profile
-    settings = {"charts": profile.charts, "hub": profile.hub, "proxyImage": profile.proxy_image}
-    closes = "is closed" if snapshot.today >= RETIRED_FROM else "closes in December 2026"
-    for name, place in settings.items():
-        home = _retiring(place)
-        if home:
-            message = f"spec.artifacts.{name} is {place}, and {home} {closes}"
-            yield Finding("ArtifactHomeRetired", message, name, f"set it to the new home ({_NEW_HOMES})")
-    for plane in snapshot.control_planes:
-        home = _retiring(plane.image)
-        if home:
-            message = f"istiod {plane.namespace}/{plane.name} runs {plane.image}, and {home} {closes}"
-            yield Finding("ArtifactHomeRetired", message, plane.revision, f"change its hub ({_NEW_HOMES})")
-    yield from _proxies(snapshot, closes)
-
-
-def _proxies(snapshot: Snapshot, closes: str) -> Iterator[Finding]:
-    live = [pod for pod in snapshot.pods if not pod.finished]
-    for home in RETIRING:
-        held = [pod for pod in live if pod.proxy and home in pod.proxy.image]
-        if held:
-            first = f"{held[0].namespace}/{held[0].name}"
-            message = f"{len(held)} proxies (the first in pod {first}) run images of {home}, which {closes}"
-            yield Finding("ArtifactHomeRetired", message, home, f"change the hub, then restart them ({_NEW_HOMES})")
-
-
-def _retiring(place: str) -> str:
-    return next((home for home in RETIRING if home in place), "")

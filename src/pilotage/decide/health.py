@@ -5,11 +5,13 @@ Called by the faces (`check`, `status`) and before the decision to complete or r
 
 from collections.abc import Callable, Iterable, Iterator
 
-from pilotage.decide.foreign import artifact_homes_retired
+from pilotage.decide.announcements import news
+from pilotage.decide.badpairs import bad_pairs
 from pilotage.decide.freeing import relabel
 from pilotage.decide.labels import injection_label_conflicts, unknown_revision_labels
 from pilotage.decide.meshconfig import validate
 from pilotage.decide.overlap import overlap_findings, webhook_findings
+from pilotage.decide.registries import retired_registries
 from pilotage.decide.revision_health import is_ready, proxies_of, proxy_name, seen_by_istiod, stuck, unknown_of
 from pilotage.decide.selectors import revisions, tags
 from pilotage.decide.support import support_findings
@@ -170,7 +172,9 @@ RULES: tuple[Callable[[Snapshot], Iterable[Finding]], ...] = (
     resource_labelled_for_tag,
     default_tag_name,
     support_findings,
-    artifact_homes_retired,
+    news,
+    bad_pairs,
+    retired_registries,
     mesh_config_invalid,
 )
 

@@ -11,6 +11,7 @@ import msgspec
 from pilotage.decide import capacity, foreign, labels, meshconfig
 from pilotage.decide.eligibility import check_target
 from pilotage.decide.overlap import overlap_findings
+from pilotage.decide.registries import retired_registries
 from pilotage.decide.support import installed_revisions, support_findings, support_of
 from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import Mode
@@ -155,9 +156,9 @@ def addon_present(snapshot: Snapshot, request: Request) -> Findings:
     yield from foreign.addon_present(snapshot, request.target)
 
 
-def artifact_home_retired(snapshot: Snapshot, _: Request) -> Findings:
+def retired_registry(snapshot: Snapshot, _: Request) -> Findings:
     """Charts or images come from a home that closes."""
-    yield from foreign.artifact_homes_retired(snapshot)
+    yield from retired_registries(snapshot)
 
 
 RULES: tuple[Callable[[Snapshot, Request], Findings], ...] = (
@@ -174,5 +175,5 @@ RULES: tuple[Callable[[Snapshot, Request], Findings], ...] = (
     quota_short,
     foreign_control_plane,
     addon_present,
-    artifact_home_retired,
+    retired_registry,
 )

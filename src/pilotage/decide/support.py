@@ -11,13 +11,14 @@ import msgspec
 from pilotage.decide.catalog import version_of
 from pilotage.domain.catalog import Catalog, MinorRelease
 from pilotage.domain.errors import Refused
-from pilotage.domain.findings import Finding
+from pilotage.domain.findings import Finding, Severity
 from pilotage.domain.mesh import Owner
 from pilotage.domain.profile import Profile
 from pilotage.domain.state import Revision, Snapshot
 from pilotage.domain.version import Minor, Version
 
-END_IS_NEAR = timedelta(weeks=6)  # how long two minors overlap in the support policy: time for one upgrade
+ENDING = timedelta(days=60)  # two minors overlap by about six weeks: time for one upgrade, and to plan it
+ENDS_SOON = timedelta(days=14)
 
 
 class Support(msgspec.Struct, frozen=True):
@@ -61,13 +62,13 @@ def installed_revisions(snapshot: Snapshot) -> tuple[Revision, ...]:
 
 
 def support_findings(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """RevisionUnsupported, EndOfSupportNear, UnknownRevision and PatchToAvoid of what is installed."""
+    """Unsupported, SupportEnding, UnknownRevision and PatchToAvoid of what is installed."""
     support = support_of(snapshot)
     found, unread = _resolved(snapshot)
     findings = [Finding("UnknownRevision", why, name) for name, why in unread]
     for revision in found:
         findings.extend(state_of(revision, support))
-        findings.extend(_end_near(revision, support))
+        findings.extend(support_ending(revision, support))
         findings.extend(patch_to_avoid(revision, support.catalog))
     return tuple(findings)
 
@@ -82,13 +83,20 @@ def patch_to_avoid(revision: Revision, catalog: Catalog) -> Iterator[Finding]:
             yield Finding("PatchToAvoid", message, revision.name, f"set the revision's version to {release.newest}")
 
 
-def _end_near(revision: Revision, support: Support) -> Iterator[Finding]:
+def support_ending(revision: Revision, support: Support) -> Iterator[Finding]:
+    """SupportEnding: 60 days ahead for information, 14 days ahead a warning."""
     release = support.catalog.find(revision.version.in_minor)
-    if release and support.available(release) and release.end - support.today <= END_IS_NEAR:
-        days = (release.end - support.today).days
-        when = "today" if days == 0 else f"in {days} day{'s' if days > 1 else ''}"
-        message = f"support of {revision.name} (Istio {release.minor}) ends {when} ({release.end_text})"
-        yield Finding("EndOfSupportNear", message, revision.name, "pilotage get-upgrades")
+    if release and support.available(release) and release.end - support.today <= ENDING:
+        said = f" ({release.end_status}: {release.end_text})" if release.end_status == "expected" else ""
+        message = f"support of {revision.name} (Istio {release.minor}) ends on {release.end}{said}"
+        raised = Severity.WARNING if release.end - support.today <= ENDS_SOON else None
+        yield Finding("SupportEnding", message, revision.name, "pilotage get-upgrades", raised)
+
+
+def ended(revision: Revision, release: MinorRelease) -> Finding:
+    """Unsupported, in words that hold on every Kubernetes."""
+    message = f"support of {revision.name} (Istio {release.minor}) ended on {release.end}: it gets no security fix"
+    return Finding("Unsupported", message, revision.name, "pilotage get-upgrades")
 
 
 def _resolved(snapshot: Snapshot) -> tuple[list[Revision], list[tuple[str, str]]]:
@@ -129,7 +137,7 @@ def _way_out(revision: Revision, support: Support) -> Finding:
     lowest = lowest_that_fits(minor, support)
     if lowest is None:
         return Finding(
-            "RevisionUnsupported", f"{revision.name} is out of support{since}. {_stuck(minor, support)}", revision.name
+            "Unsupported", f"{revision.name} is out of support{since}. {_stuck(minor, support)}", revision.name
         )
     passed = [release for release in support.catalog.minors if minor < release.minor < lowest.minor]
     over = f", passing over {_minors(passed)}" if passed else ""
@@ -138,7 +146,7 @@ def _way_out(revision: Revision, support: Support) -> Finding:
         f"{revision.name} is out of support{since}: it goes to {target}, the lowest supported revision "
         f"for Kubernetes {support.kubernetes.in_minor}{over}; then one minor at a time"
     )
-    return Finding("RevisionUnsupported", message, revision.name, f"pilotage upgrade start --revision {target}")
+    return Finding("Unsupported", message, revision.name, f"pilotage upgrade start --revision {target}")
 
 
 def _stuck(minor: Minor, support: Support) -> str:

@@ -37,12 +37,13 @@ class Rule(NamedTuple):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One answer of one rule. `subject` is what it is about, `fix` the next command."""
+    """One answer of one rule. `subject` is what it is about, `fix` the next command, `raised` its own severity."""
 
     code: str
     message: str
     subject: str = ""
     fix: str = ""
+    raised: Severity | None = None
 
     @property
     def rule(self) -> Rule:
@@ -50,7 +51,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def severity(self) -> Severity:
-        return self.rule.severity
+        return self.raised or self.rule.severity
 
     @property
     def page(self) -> str:
@@ -74,8 +75,10 @@ _ROWS = (
         "TargetNotOffered", _E, _START, "guide, support policy", "The revision is not an upgrade of the installed one"
     ),
     Rule("KubernetesIncompatible", _E, _INSTALL, "Istio support table", "The revision does not run on this Kubernetes"),
-    Rule("RevisionUnsupported", _W, _NONE, "Istio support table", "An installed revision is past its end of support"),
-    Rule("EndOfSupportNear", _I, _NONE, "Istio support table", "An installed revision's end of support is near"),
+    Rule("Unsupported", _W, _NONE, "Istio support table", "An installed revision is past its end of support"),
+    Rule("SupportEnding", _I, _NONE, "Istio support table", "An installed revision's end of support is near"),
+    Rule("NewPatch", _I, _NONE, "catalog", "A newer patch of an installed minor is out"),
+    Rule("NewMinor", _I, _NONE, "catalog", "A newer minor is out"),
     Rule("PatchToAvoid", _W, _NONE, "catalog: avoid", "A patch is known to be harmful"),
     Rule("CanaryInProgress", _E, _START, "guide: one canary at a time", "A canary is already there"),
     Rule(
@@ -108,7 +111,7 @@ _ROWS = (
     Rule("MeshElsewhere", _E, frozenset(Verb), "a mesh never moves", "Our control planes are in another namespace"),
     Rule("ForeignBase", _I, _NONE, "never touch what is not ours", "Cluster-wide Istio objects have another owner"),
     Rule("AddonPresent", _E, _INSTALL, "AKS add-on", "The provider's Istio add-on is on"),
-    Rule("ArtifactHomeRetired", _W, _NONE, "istio#61467", "Charts or images come from a home that closes"),
+    Rule("RetiredRegistry", _W, _NONE, "istio#61467", "Charts or images come from a home that closes"),
     Rule("CRDOlder", _W, _NONE, "the API server drops what its CRD lacks", "The CRD is older than this pilotage"),
     Rule("CRDNewer", _W, _NONE, "who writes must know every field", "The CRD is newer than this pilotage"),
     Rule("NoOperator", _I, _NONE, "a verb ends", "No operator runs here"),

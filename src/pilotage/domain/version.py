@@ -1,6 +1,7 @@
 """Versions as numbers: 1.9 < 1.10 < 1.100, never as text."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 _VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?(?:[-+](\d{1,6}))?(?:[-+.][0-9A-Za-z.+-]*)?")
@@ -48,6 +49,20 @@ class Version(NamedTuple):
         if found is None:
             raise ValueError(f"not a version: {text!r}")
         return cls(*(int(number or 0) for number in found.groups()))
+
+
+def span(minors: Sequence[Minor]) -> str:
+    """`1.32 to 1.36`, of minors in ascending order."""
+    return str(minors[0]) if len(minors) == 1 else f"{minors[0]} to {minors[-1]}"
+
+
+def version_of_image(image: str) -> Version | None:
+    """By its tag; a digest says nothing."""
+    name = image.split("@", 1)[0].rsplit("/", 1)[-1]
+    try:
+        return Version.parse(name.partition(":")[2])
+    except ValueError:
+        return None
 
 
 def minor_in_name(revision: str) -> Minor | None:

@@ -7,7 +7,7 @@ from pilotage.domain.cluster import Pod
 from pilotage.domain.istio import ControlPlane
 from pilotage.domain.names import AKS_ADDON_LABEL, DEFAULT_REVISION, HELM_RELEASE, OWNER_LABEL, REV
 from pilotage.domain.objects import Obj, annotations_of, labels_of
-from pilotage.domain.version import Version
+from pilotage.domain.version import Version, version_of_image
 from pilotage.edge.reads import ISTIOD, Reads
 
 _CONTAINER: Final = "discovery"
@@ -82,15 +82,14 @@ def _image(deployment: Obj) -> str:
 
 
 def _version(image: str, labels: dict[str, str]) -> Version | None:
-    """From the image's tag (a digest says nothing), else from the label that the chart prints."""
-    name = image.split("@", 1)[0].rsplit("/", 1)[-1]
-    tag = name.partition(":")[2]
-    for text in (tag, labels.get("app.kubernetes.io/version", "")):
-        try:
-            return Version.parse(text)
-        except ValueError:
-            continue
-    return None
+    """From the image's tag, else from the label that the chart prints."""
+    found = version_of_image(image)
+    if found is not None:
+        return found
+    try:
+        return Version.parse(labels.get("app.kubernetes.io/version", ""))
+    except ValueError:
+        return None
 
 
 def _reason(status: Obj, pods: Sequence[Pod]) -> str:

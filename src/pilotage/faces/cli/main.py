@@ -17,6 +17,7 @@ SECTIONS = (
             Verb("get-revisions", f"{_CLI}.upgrades:get_revisions", "List the revisions of the catalog."),
             Verb("get-upgrades", f"{_CLI}.upgrades:get_upgrades", "List the revisions this cluster may move to."),
             Verb("version", f"{_CLI}.version:version", "Show the versions of Pilotage, Kubernetes and Istio."),
+            Verb("releases", f"{_CLI}.releases:show", "Show newer patches and minors, and why they matter."),
         ),
     ),
     Section(
