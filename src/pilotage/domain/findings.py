@@ -80,6 +80,7 @@ _ROWS = (
     Rule("NewPatch", _I, _NONE, "catalog", "A newer patch of an installed minor is out"),
     Rule("NewMinor", _I, _NONE, "catalog", "A newer minor is out"),
     Rule("PatchToAvoid", _W, _NONE, "catalog: avoid", "A patch is known to be harmful"),
+    Rule("BadPair", _W, _NONE, "catalog: badPairs", "Proxies meet an istiod that they do not work with"),
     Rule("CanaryInProgress", _E, _START, "guide: one canary at a time", "A canary is already there"),
     Rule(
         "MeshNotEnabled", _E, frozenset({Verb.START, Verb.COMPLETE, Verb.ROLLBACK}), "az aks mesh", "No mesh is enabled"
