@@ -66,7 +66,7 @@ def service_writes(desired: Desired, gateway: Gateway, live: Obj | None) -> Iter
     why = f"Service of gateway {gateway.name}"
     if live is None:
         yield Apply(whole, f"create: {why}", CREATE_MANAGER)
-    elif stands(body, live):
+    elif stands(body, live) and live["spec"].get("selector") == spec["selector"]:  # one more label would narrow it
         return
     elif lost := _given_up(body, live):
         yield Patch(ref_of(body), lost, f"{why}: no longer asked for")

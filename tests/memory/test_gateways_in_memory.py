@@ -1,0 +1,184 @@
+"""Gateways through a whole upgrade: one Service that never changes, and pods of both revisions behind it."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from harness import CANARY, MESH, STABLE, Obj, deployment, namespace
+from inmemory import InMemory, in_memory
+from pilotage.edge.catalog import packaged_catalog
+from pilotage.edge.kube import Kube
+from pilotage.reconcile import Reconciler
+from pilotage_memory.controllers.loop import Pace
+from test_interleavings import SLOW, Turns
+
+DOOR, SPACE = "aks-istio-ingressgateway-external", "aks-istio-ingress"
+KINDS: Final = ("deployments", "hpa", "pdb", "serviceaccounts", "roles", "rolebindings")
+
+
+@pytest.fixture
+def mesh() -> Iterator[InMemory]:
+    with in_memory() as made:
+        made.enable().must()
+        opened(made)
+        yield made
+
+
+def opened(mesh: InMemory, **more: Any) -> None:
+    mesh.patch("servicemesh/default", {"spec": {"gateways": [{"name": DOOR, "type": "External"} | more]}})
+    mesh.pilotage("enable").must()
+
+
+def service(mesh: InMemory) -> Obj:
+    found: Obj = mesh.get(f"service/{DOOR}", "-n", SPACE)
+    return found
+
+
+def lasting(mesh: InMemory) -> Obj:
+    """What of the Service is to outlive everything."""
+    found = service(mesh)
+    marks = {key: value for key, value in found["metadata"]["annotations"].items() if "pilotage" not in key}
+    return {"uid": found["metadata"]["uid"], "spec": found["spec"], "status": found["status"], "annotations": marks}
+
+
+def users_edits(mesh: InMemory) -> Obj:
+    """A user sets what is a user's, and the load balancer gives an address; the Service as it is then."""
+    ports = [port | {"nodePort": 30000 + at} for at, port in enumerate(service(mesh)["spec"]["ports"])]
+    ports.append({"name": "tcp", "port": 31400, "targetPort": 31400, "protocol": "TCP", "nodePort": 30010})
+    spec = {"externalTrafficPolicy": "Local", "loadBalancerSourceRanges": ["10.0.0.0/8"], "ports": ports}
+    notes = {"external-dns.alpha.kubernetes.io/hostname": "shop.example.org"}
+    address = {"loadBalancer": {"ingress": [{"ip": "203.0.113.7"}]}}
+    mesh.patch(f"service/{DOOR}", {"metadata": {"annotations": notes}, "spec": spec, "status": address}, SPACE)
+    return lasting(mesh)
+
+
+def revisions(mesh: InMemory) -> set[str]:
+    """Of the live pods that the Service selects and sends requests to."""
+    return {pod["metadata"]["annotations"]["istio.io/rev"] for pod in ready_pods(mesh)}
+
+
+def ready_pods(mesh: InMemory) -> list[Obj]:
+    chosen = service(mesh)["spec"]["selector"]
+    words = ",".join(f"{key}={value}" for key, value in chosen.items())
+    return [pod for pod in mesh.get("pods", "-n", SPACE, "-l", words)["items"] if _takes_requests(pod)]
+
+
+def _takes_requests(pod: Obj) -> bool:
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions", ()))
+    return ready and "deletionTimestamp" not in pod["metadata"]
+
+
+def expect_selectors_of_their_own(mesh: InMemory) -> None:
+    for kind in ("deployments", "pdb"):
+        chosen = [each["spec"]["selector"]["matchLabels"] for each in mesh.get(kind, "-n", SPACE)["items"]]
+        assert len({each["app"] for each in chosen}) == 2, kind
+    for pod in ready_pods(mesh):
+        labels = pod["metadata"]["labels"]
+        assert labels["app"] == f"{DOOR}-{labels['istio.io/rev']}"
+
+
+@pytest.mark.parametrize(("verb", "keep", "gone"), [("complete", CANARY, STABLE), ("rollback", STABLE, CANARY)])
+def test_the_service_stays_as_it_is_through_start_and_decision(mesh: InMemory, verb: str, keep: str, gone: str) -> None:
+    before = users_edits(mesh)
+    assert revisions(mesh) == {STABLE}
+    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    assert (revisions(mesh), lasting(mesh)) == ({STABLE, CANARY}, before)
+    expect_selectors_of_their_own(mesh)
+    mesh.pilotage("upgrade", verb, "--yes").must()
+    assert (revisions(mesh), lasting(mesh)) == ({keep}, before)
+    for kind in KINDS:
+        assert {f"{DOOR}-{keep}"} == mesh.names(kind, SPACE) - {"default"}, kind
+    assert gone not in str(mesh.get("servicemesh/default")["spec"])
+
+
+def test_what_a_user_edits_survives_ten_looks_and_what_is_asked_for_is_put_back(mesh: InMemory) -> None:
+    before = users_edits(mesh)
+    mesh.patch(f"service/{DOOR}", {"spec": {"selector": {"istio.io/rev": STABLE}}}, SPACE)
+    mesh.patch(f"hpa/{DOOR}-{STABLE}", {"spec": {"minReplicas": 3, "maxReplicas": 9}}, SPACE)
+    loop = Reconciler(Kube.connect(str(mesh.kubeconfig)), packaged_catalog(), mesh.world.store.clock)
+    for _ in range(10):
+        loop.step()
+    assert lasting(mesh) == before
+    assert mesh.get(f"hpa/{DOOR}-{STABLE}", "-n", SPACE)["spec"]["minReplicas"] == 3
+    assert len(ready_pods(mesh)) == 3
+
+
+def test_annotations_and_fields_of_the_resource_come_and_go_again(mesh: InMemory) -> None:
+    notes = {"service.beta.kubernetes.io/azure-pip-name": "shop"}
+    opened(mesh, service={"annotations": notes, "spec": {"externalTrafficPolicy": "Local"}})
+    assert (lasting(mesh)["annotations"], service(mesh)["spec"]["externalTrafficPolicy"]) == (notes, "Local")
+    opened(mesh, service=None)
+    assert (lasting(mesh)["annotations"], service(mesh)["spec"]["externalTrafficPolicy"]) == ({}, "Cluster")
+
+
+def test_an_internal_gateway_keeps_off_the_internet_and_an_egress_has_no_load_balancer() -> None:
+    with in_memory() as mesh:
+        mesh.enable().must()
+        gateways = [{"name": "inside", "type": "Internal"}, {"name": "out", "type": "Egress"}]
+        mesh.patch("servicemesh/default", {"spec": {"gateways": gateways}})
+        mesh.pilotage("enable").must()
+        inside = mesh.get("service/inside", "-n", SPACE)
+        marks = inside["metadata"]["annotations"]
+        assert marks["service.beta.kubernetes.io/azure-load-balancer-internal"] == "true"
+        assert inside["spec"]["type"] == "LoadBalancer"
+        assert mesh.get("service/out", "-n", "aks-istio-egress")["spec"]["type"] == "ClusterIP"
+
+
+def test_a_service_of_somebody_else_is_left_alone_and_named() -> None:
+    with in_memory() as mesh:
+        mesh.enable().must()
+        theirs = {"selector": {"app": "old"}, "ports": [{"port": 80}], "type": "LoadBalancer"}
+        meta = {"name": DOOR, "namespace": SPACE}
+        mesh.apply(namespace(SPACE), {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": theirs})
+        before = service(mesh)
+        opened(mesh)
+        assert service(mesh) == before
+        assert not mesh.names("deployments", SPACE)
+
+
+def test_a_mesh_with_gateways_is_disabled_and_leaves_no_gateway(mesh: InMemory) -> None:
+    mesh.pilotage("disable", "--yes").must()
+    for kind in (*KINDS, "services", "pods"):
+        assert not mesh.names(kind, SPACE) - {"default"}, kind
+    assert SPACE in mesh.names("namespaces")
+
+
+def test_a_gateway_that_somebody_else_runs_holds_its_revision(mesh: InMemory) -> None:
+    theirs = deployment(SPACE, "own-gateway", image="auto", rev=STABLE)
+    template = theirs["spec"]["template"]
+    template["metadata"]["annotations"] = {"inject.istio.io/templates": "gateway"}
+    template["spec"]["containers"][0]["name"] = "istio-proxy"
+    mesh.apply(theirs)
+    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    refused = mesh.pilotage("upgrade", "complete", "--yes").must(3)
+    assert "own-gateway" in refused.err
+    assert revisions(mesh) == {STABLE, CANARY}
+
+
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.e2e) for seed in range(1, 4))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_there_is_always_a_gateway_that_takes_requests_and_each_that_runs_has_its_istiod(seed: int) -> None:
+    with in_memory(pace=Pace(seed, SLOW)) as mesh:
+        turns = Turns(mesh, seed)
+        mesh.enable(STABLE, "--no-wait").must()
+        turns.until("Settled")
+        mesh.patch("servicemesh/default", {"spec": {"gateways": [{"name": DOOR, "type": "External"}]}})
+        turns.until("Settled")
+        turns.check = lambda: open_and_served(mesh)
+        mesh.pilotage("upgrade", "start", "--revision", CANARY, "--no-wait").must()
+        turns.until("Canary")
+        mesh.pilotage("upgrade", "complete", "--yes", "--no-wait").must()
+        turns.until("Settled")
+        assert revisions(mesh) == {CANARY}
+
+
+def open_and_served(mesh: InMemory) -> None:
+    """Draining pods, too, keep the istiod that they are connected to."""
+    assert ready_pods(mesh), "no gateway takes requests"
+    pods = mesh.get("pods", "-n", SPACE)["items"]
+    used = {pod["metadata"]["annotations"]["istio.io/rev"] for pod in pods}
+    there = {pod["metadata"]["labels"]["istio.io/rev"] for pod in mesh.get("pods", "-n", MESH)["items"]}
+    assert used <= there, f"gateways of {used}, istiods of {there}"
