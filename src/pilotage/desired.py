@@ -53,8 +53,9 @@ def _render_gateways(
     profile: Profile, managed: list[Revision], gateways: tuple[Gateway, ...]
 ) -> dict[str, tuple[Obj, ...]]:
     """Each gateway's Service, and what it is in each revision."""
-    objects = {gateway_part(BASE, each.name): (gateway_service(each, profile.name),) for each in gateways}
+    objects: dict[str, tuple[Obj, ...]] = {}
     for gateway in gateways:
+        objects[gateway_part(BASE, gateway.name)] = (gateway_service(gateway, profile.name),)
         for revision in managed:
             rendered = render_gateway(renderer_for(profile.charts), profile, revision, gateway)
             objects[gateway_part(revision.name, gateway.name)] = rendered

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
+from test_interleavings import SLOW, Turns
 
 from harness import CANARY, MESH, STABLE, Obj, deployment, namespace
 from inmemory import InMemory, in_memory
@@ -11,7 +12,6 @@ from pilotage.edge.catalog import packaged_catalog
 from pilotage.edge.kube import Kube
 from pilotage.reconcile import Reconciler
 from pilotage_memory.controllers.loop import Pace
-from test_interleavings import SLOW, Turns
 
 DOOR, SPACE = "aks-istio-ingressgateway-external", "aks-istio-ingress"
 KINDS: Final = ("deployments", "hpa", "pdb", "serviceaccounts", "roles", "rolebindings")
