@@ -26,7 +26,12 @@ from pilotage_memory.selectors import selection
 from pilotage_memory.world import World
 from pilotage_sandbox import assets
 
-_SHORT: Final = {"hpa": "horizontalpodautoscalers", "pdb": "poddisruptionbudgets", "quota": "resourcequotas"}
+_SHORT: Final = {
+    "crds": "customresourcedefinitions",
+    "hpa": "horizontalpodautoscalers",
+    "pdb": "poddisruptionbudgets",
+    "quota": "resourcequotas",
+}
 
 
 BOTH: Final = ("in-memory", "real")
@@ -90,13 +95,15 @@ class InMemory(Cluster):
                 at = rest.index(flag)
                 _, options[flag] = rest.pop(at), rest.pop(at)
         what, _, name = rest[0].partition("/")
+        if "," in what:
+            return {"items": [item for each in what.split(",") for item in self.get(each, *words[1:])["items"]]}
         kind = self._kind(what)
         if name or rest[1:]:
             found = self.world.store.get(Key(kind.group, kind.plural, options.get("-n", ""), name or rest[1]))
             assert found is not None, words
             return found
         chosen = selection(kind, options.get("-l", ""), "")
-        listed = self.world.store.list(kind.group, kind.plural, options.get("-n", ""))
+        listed = self.world.store.list(kind.group, kind.plural, options.get("-n", "") if kind.namespaced else "")
         return {"items": [obj for obj in listed if chosen(obj)]}
 
     def apply(self, *objects: Obj) -> None:

@@ -22,13 +22,15 @@ _REASONS: Final = {
 class Fault(NamedTuple):
     """Instead of an answer: `reset` cuts the connection, `status` (with `headers`) is answered at once.
 
-    `delay`, in seconds, comes first; with nothing else the request is answered as usual after it.
+    `delay`, in seconds, comes first; with nothing else the request is answered as usual after it. `lost`: the request
+    takes effect, and then the connection is cut.
     """
 
     status: int = 0
     headers: Mapping[str, str] = {}
     delay: float = 0.0
     reset: bool = False
+    lost: bool = False
 
     def response(self) -> Response:
         """Words for `status` as an API server under such a condition finds them."""

@@ -18,6 +18,7 @@ FIRST: Final = 100  # version of an empty store: no client's first guess
 _REMEMBERED: Final = 20_000  # changes that a watch may start from
 
 Watcher = Callable[[str, Obj], None]
+Inspector = Callable[["Change"], None]
 
 
 class Entry(NamedTuple):
@@ -60,6 +61,7 @@ class History:
     def __init__(self, lock: threading.RLock) -> None:
         self.changed = threading.Condition(lock)  # notified of every change
         self.forgotten = FIRST  # changes up to this version are not told any more
+        self.inspectors: list[Inspector] = []
         self._changes: list[Change] = []
         self._watchers: list[Watcher] = []
         self._untold: deque[Change] = deque()
@@ -75,6 +77,8 @@ class History:
             del self._changes[:_REMEMBERED]
         self._untold.append(change)
         self.changed.notify_all()
+        for inspect in self.inspectors:
+            inspect(change)
 
     @property
     def told(self) -> bool:

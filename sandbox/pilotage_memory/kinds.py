@@ -136,5 +136,9 @@ class Kinds:
             crd,
         )
 
+    def go_on_from(self, other: "Kinds") -> None:
+        """From now on the same kinds are served."""
+        self._by_place = dict(other._by_place)
+
     def stop(self, crd: Obj) -> None:
         self._by_place.pop((crd["spec"]["group"], crd["spec"]["names"]["plural"]), None)

@@ -29,6 +29,11 @@ class Server:
         return f"http://127.0.0.1:{self._port}"
 
     @property
+    def down(self) -> bool:
+        """Nobody can connect: before `start`, after `stop`, and from a kill until `revive`."""
+        return self._over
+
+    @property
     def writes(self) -> list[Write]:
         """Every write as it was answered, the oldest first. May be cleared."""
         return self._ledger.writes
@@ -94,13 +99,14 @@ class Server:
             time.sleep(fault.delay)
             if fault.reset or fault.status:
                 return self._fail(connection, request, fault)
+        lost = fault is not None and fault.lost
         cut = self._ledger.cut(request)
         response = None if cut == "before" else self._answer(request)
-        self._ledger.record(request, 0 if cut or response is None else response.status)
+        self._ledger.record(request, 0 if lost or cut or response is None else response.status)
         if cut or response is None:
             self.stop()
             return False
-        return connection.send(response)
+        return not lost and connection.send(response)
 
     def _fail(self, connection: Connection, request: Request, fault: Fault) -> bool:
         self._ledger.record(request, fault.status)

@@ -6,6 +6,8 @@ What controllers may rely on:
 * `create` keeps a `status` that it is given (HTTP drops it); `update` writes either all but the status, or with
   `subresource="status"` the status only. A write that changes nothing is no write: no event, no resourceVersion.
 * `admission` sees every create, dry runs too, before defaults are filled in. It may raise ApiError.
+* `history.inspectors` are called with every change at the moment of its commit, before anything follows from it, under
+  the lock: they look at the store and never write.
 * `watch` callbacks are told every change, once, in order, after it is committed, outside the lock, in the thread of
   a writer. They may write: what that changes is told after they return.
 * A pod that is bound to a node (`spec.nodeName`) and deleted with a grace period only gets its deletionTimestamp, as on
@@ -139,6 +141,14 @@ class Store:
         """From now on what is older than now has expired, for watches and for lists in pages."""
         with self.lock:
             self.version += 1
+            self.history.forget(self.version)
+
+    def go_on_from(self, other: "Store") -> None:
+        """Takes over all that another store holds; what happened before has expired. Nobody may be writing to it."""
+        with other.lock, self.lock:
+            self._objects = {place: dict(table) for place, table in other._objects.items()}
+            self.version, self._names = other.version, other._names
+            self.kinds.go_on_from(other.kinds)
             self.history.forget(self.version)
 
     def put(self, key: Key, obj: Obj, before: Entry | None) -> Obj:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from invariants import calls_without_a_service, lost_proxies, more_than_two_revisions, refused_pods
 
 from harness import CANARY, MESH, STABLE, TODAY, Obj, deployment, namespace
 from inmemory import InMemory, in_memory
@@ -18,18 +19,10 @@ from pilotage.edge.catalog import packaged_catalog
 from pilotage.edge.kube import Kube
 from pilotage.reconcile import Reconciler
 from pilotage_memory.controllers.loop import Pace
-from pilotage_memory.controllers.objects import holds
-from pilotage_memory.errors import ApiError
 
 SPACE = "shop"
 SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.e2e) for seed in range(2, 8))]
 SLOW = {"ready": (0, 6), "end": (0, 6), "bundle": (0, 8)}
-POD: Obj = {
-    "apiVersion": "v1",
-    "kind": "Pod",
-    "metadata": {"name": "one-more", "namespace": SPACE},
-    "spec": {"containers": [{"name": "one-more", "image": "example/app:1"}]},
-}
 
 
 class Turns:
@@ -82,25 +75,9 @@ def turns(request: pytest.FixtureRequest) -> Iterator[Turns]:
 
 
 def safe(mesh: InMemory) -> None:
-    """A pod may be created and gets a proxy; no webhook that must be called calls a Service that is not there; every
-    proxy that lives has an istiod of its revision that is ready."""
-    try:
-        pod = mesh.world.store.create(POD, dry_run=True)
-    except ApiError as error:
-        raise AssertionError(f"no pod can be created: {error.message}") from None
-    assert pod["metadata"]["annotations"]["istio.io/rev"] in (STABLE, CANARY)
-    gone = called(mesh) - mesh.names("services", MESH)
-    assert not gone, f"webhooks call {gone}"
-    running = {pod["metadata"]["labels"]["istio.io/rev"] for pod in istiods(mesh) if holds(pod, "Ready")}
-    lost = set().union(*mesh.proxies(SPACE).values()) - running
-    assert not lost, f"proxies of {lost}, istiods of {running}"
-
-
-def called(mesh: InMemory) -> set[str]:
-    """Names of the Services that webhooks call and fail without."""
-    kinds = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
-    hooks = [hook for kind in kinds for config in mesh.get(kind)["items"] for hook in config["webhooks"]]
-    return {hook["clientConfig"]["service"]["name"] for hook in hooks if hook["failurePolicy"] == "Fail"}
+    """What must hold of a mesh at rest or not: pods can start, and those that run have an istiod."""
+    wrong = [*refused_pods(mesh, SPACE, STABLE, CANARY), *lost_proxies(mesh, SPACE)]
+    assert not [*wrong, *calls_without_a_service(mesh.world.store), *more_than_two_revisions(mesh.world.store)]
 
 
 def istiods(mesh: InMemory) -> list[Obj]:

@@ -41,18 +41,24 @@ class Cache:
             held = self._kinds[kind.group, kind.plural]
             return [held[key] for key in self._owned.get(owner["metadata"]["uid"], ()) if key in held]
 
+    def look_again(self) -> None:
+        """At all of the store, whose objects are others now."""
+        with self._store.lock:
+            self._kinds.clear()
+            self._owned.clear()
+            for key, entry in self._store.everything():
+                self._see(key, entry.obj)
+            self._version = self._store.version
+
     def _follow(self) -> None:
         if self._version == self._store.version:
             return
         try:
             for change in self._store.since(self._version):
                 self._see(change.key, None if change.type == "DELETED" else change.entry.obj)
+            self._version = self._store.version
         except ApiError:  # too long ago to be remembered
-            self._kinds.clear()
-            self._owned.clear()
-            for key, entry in self._store.everything():
-                self._see(key, entry.obj)
-        self._version = self._store.version
+            self.look_again()
 
     def _see(self, key: Key, obj: Obj | None) -> None:
         held = self._kinds[key.group, key.plural]

@@ -4,6 +4,7 @@ Without a `Pace` a write settles everything that follows from it before it retur
 `tick`: work is done in an order drawn from a seed, and what takes time in a real cluster (see `Pace`) takes ticks.
 """
 
+import copy
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,12 @@ class Pace:
     ticks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
+def take_over(controller: object, before: object) -> None:
+    """What one simulation knows beside the store becomes another's."""
+    known = {name: value for name, value in vars(before).items() if name not in ("loop", "store", "cache")}
+    vars(controller).update(copy.deepcopy(known))
+
+
 class Loop:
     """Thread-safe: a write from any thread may settle, one at a time."""
 
@@ -62,6 +69,15 @@ class Loop:
     def start(self, controllers: Sequence[Controller]) -> None:
         """From now on they see every change; those named first act first."""
         self._controllers = tuple(controllers)
+
+    def go_on_from(self, other: "Loop") -> None:
+        """With its objects in our store: the same time, work ahead, chance, and what its controllers know."""
+        self.cache.look_again()
+        self.now, self._queue = other.now, dict(other._queue)
+        self._due, self._later = dict(other._due), dict(other._later)
+        self._random.setstate(other._random.getstate())
+        for controller, before in zip(self._controllers, other._controllers, strict=True):
+            take_over(controller, before)
 
     def elapsed(self, what: str, uid: str, times: int = 1) -> bool:
         """Whether `what` (see Pace) has taken its time for the object `uid`, from the first time that this was asked.
