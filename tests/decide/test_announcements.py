@@ -5,18 +5,25 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from pilotage.decide.announcements import announcements
+from pilotage.decide.announcements import ANNOUNCED, announcements
 from pilotage.decide.badpairs import bad_pairs
 from pilotage.decide.registries import retired_registries
+from pilotage.decide.status import refused_status, status_of
+from pilotage.decide.transitions import transitions
+from pilotage.domain.actions import Plan
 from pilotage.domain.cluster import Container
+from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding, Severity
 from pilotage.domain.istio import ControlPlane, Proxy
 from pilotage.domain.mesh import Revision, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.names import PROXY_CONTAINER
-from pilotage.domain.state import Snapshot
+from pilotage.domain.objects import Obj
+from pilotage.domain.profile import PROFILES
+from pilotage.domain.state import Desired, Snapshot
+from pilotage.domain.state import Revision as Installed
 from pilotage.domain.version import Version
 from pilotage.edge.catalog import packaged_catalog
-from worlds import pod, report, world
+from worlds import NOW, pod, report, world
 
 REAL = packaged_catalog()
 
@@ -134,3 +141,62 @@ def test_a_catalog_without_closing_homes_finds_none() -> None:
 def test_news_never_block_and_never_fail_a_check_on_errors() -> None:
     found = announcements(on("2026-12-01", istiod("1.30.2")))
     assert all(each.severity is not Severity.ERROR and not each.rule.blocks for each in found)
+
+
+DESIRED = Desired(PROFILES["istio"], (Installed("canary", Version(1, 30, 2)),))  # type: ignore[index]
+
+
+def days(*seen: tuple[str, str]) -> list[Obj]:
+    """The status on one day after another, each with the version of istiod on it."""
+    said: list[Obj] = [{}]
+    for day, version in seen:
+        said.append(status_of(Plan("Settled"), DESIRED, on(day, istiod(version)), said[-1]))
+    return said
+
+
+def holds(status: Obj) -> dict[str, str]:
+    """Reason of each announcement that holds."""
+    news = (each for each in status["conditions"] if each["type"] in ANNOUNCED)
+    return {each["type"]: each["reason"] for each in news if each["status"] == "True"}
+
+
+def test_an_announcement_is_a_condition_that_makes_the_mesh_no_less_ready() -> None:
+    *_, status = days(("2026-10-20", "1.30.2"))
+    assert holds(status) == {"NewPatch": "NewPatch", "NewMinor": "NewMinor", "SupportEnding": "SupportEnding"}
+    assert [each["type"] for each in status["conditions"] if each["status"] == "True"][0] == "Ready"
+    assert holds(days(("2026-11-20", "1.30.5"))[-1]) == {"NewMinor": "NewMinor", "SupportEnding": "SupportEndingSoon"}
+    assert holds(days(("2026-12-20", "1.30.5"))[-1]) == {"NewMinor": "NewMinor", "Unsupported": "Unsupported"}
+    assert holds(days(("2026-10-20", "1.31.1"))[-1]) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "events"),
+    [
+        (None, ("2026-10-20", "1.31.0"), [("NewPatch", False)]),
+        (("2026-10-20", "1.30.5"), ("2026-10-21", "1.30.5"), []),  # a day more is no news
+        (("2026-08-26", "1.30.3"), ("2026-08-27", "1.30.3"), [("NewPatch", False)]),
+        (("2026-08-27", "1.30.3"), ("2026-09-21", "1.30.3"), [("NewPatch", False), ("NewMinor", False)]),  # one more
+        (("2026-10-20", "1.30.4"), ("2026-10-20", "1.30.5"), []),  # taken: nothing is new
+        (("2026-09-30", "1.30.5"), ("2026-10-01", "1.30.5"), [("SupportEnding", False)]),
+        (("2026-11-15", "1.30.5"), ("2026-11-16", "1.30.5"), [("SupportEnding", True)]),
+        (("2026-11-30", "1.30.5"), ("2026-12-01", "1.30.5"), [("Unsupported", True)]),
+    ],
+)
+def test_what_is_new_is_an_event_once(
+    before: tuple[str, str] | None, after: tuple[str, str], events: list[tuple[str, bool]]
+) -> None:
+    *_, previous, status = days(*([before] if before else []), after)
+    told = transitions(previous, status)
+    assert [(event.reason, event.warning) for event in told if event.reason in ANNOUNCED] == events
+
+
+def test_a_refusal_keeps_what_was_announced() -> None:
+    *_, before = days(("2026-10-20", "1.30.2"))
+    after = refused_status(Refused("no such revision"), 2, NOW, before)
+    assert holds(after) == holds(before)
+    assert not [event for event in transitions(before, after) if event.reason in ANNOUNCED]
+
+
+def test_a_mesh_that_is_disabled_is_told_nothing() -> None:
+    status = status_of(Plan("Disabled"), replace(DESIRED, disabled=True), on("2026-10-20", istiod("1.30.2")), {})
+    assert holds(status) == {}

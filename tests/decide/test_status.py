@@ -17,7 +17,7 @@ from pilotage.domain.objects import Obj
 from pilotage.domain.profile import PROFILES
 from pilotage.domain.state import Desired, Revision, Snapshot
 from pilotage.domain.version import Version
-from worlds import NOW, revision, world
+from worlds import CATALOG, NOW, revision, world
 
 DESIRED = Desired(PROFILES["istio"], (Revision("asm-1-30", Version(1, 30, 2)),))  # type: ignore[index]
 WAITS = (Wait("Deployment istiod-asm-1-30", "0 of 1 available"),)
@@ -30,7 +30,9 @@ BLOCKED = Plan("RemovalBlocked", waits=HELD, findings=(IN_USE,))
 
 def seen(minutes: float = 0, generation: int = 1) -> Snapshot:
     mesh = ServiceMesh(ServiceMeshSpec([Entry("asm-1-30")]), generation=generation)
-    return msgspec.structs.replace(world(revision("asm-1-30")), mesh=mesh, now=NOW + timedelta(minutes=minutes))
+    nothing_new = msgspec.structs.replace(CATALOG, minors=())
+    snapshot = world(revision("asm-1-30"), catalog=nothing_new)
+    return msgspec.structs.replace(snapshot, mesh=mesh, now=NOW + timedelta(minutes=minutes))
 
 
 def published(*steps: tuple[Plan, float] | tuple[Plan, float, int]) -> Obj:

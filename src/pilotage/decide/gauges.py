@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from pilotage.decide.announcements import highest, newer_patches
 from pilotage.decide.revision_health import health
 from pilotage.domain.actions import Plan
 from pilotage.domain.findings import Finding
@@ -45,9 +46,10 @@ def of_plan(made: Plan, revisions: Iterable[Revision], snapshot: Snapshot) -> It
         release = snapshot.catalog.find(revision.version.in_minor)
         if release is not None:
             yield Gauge("pilotage_mesh_support_days", (release.end - snapshot.today).days, (revision.name,))
-    known = [patch.released for minor in snapshot.catalog.minors for patch in minor.patches if patch.released]
-    if known:
-        yield Gauge("pilotage_catalog_age_days", max((snapshot.today - max(known)).days, 0))
+            patches = newer_patches(revision, snapshot.catalog, snapshot.today)
+            yield Gauge("pilotage_mesh_patches_behind", len(patches), (revision.name,))
+            yield Gauge("pilotage_mesh_missing_cvss", highest(patches) or 0.0, (revision.name,))
+    yield Gauge("pilotage_catalog_age_days", max((snapshot.today - snapshot.catalog.complete_until).days, 0))
 
 
 def of_survey(snapshot: Snapshot, findings: Iterable[Finding]) -> Iterator[Gauge]:

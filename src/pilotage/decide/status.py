@@ -1,17 +1,19 @@
 """The status of a ServiceMesh from a plan: conditions that kstatus, Argo CD and Flux read. Called by `reconcile`.
 
 `Ready` is the one to wait for. While it is not, exactly one of two says why: `Reconciling`, the work goes on by itself,
-or `Stalled`, a user must act. A status that does not differ is returned as it was, so publishing it writes nothing.
+or `Stalled`, a user must act. What is new of releases follows, a condition for each of ANNOUNCED. A status that does
+not differ is returned as it was, so publishing it writes nothing.
 """
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from pilotage.decide.announcements import ANNOUNCED, announcements
 from pilotage.decide.install import control_plane
 from pilotage.domain.actions import Plan, Wait
 from pilotage.domain.errors import Refused
-from pilotage.domain.findings import Severity
+from pilotage.domain.findings import Finding, Severity
 from pilotage.domain.mesh import Removal
 from pilotage.domain.objects import Obj
 from pilotage.domain.state import Desired, Revision, Snapshot
@@ -20,6 +22,7 @@ _DONE: Final = ("Settled", "Canary", "Disabled")
 _BLOCKED: Final = ("Blocked", "RemovalBlocked")
 _DEADLINE: Final = timedelta(minutes=10)  # progressDeadlineSeconds of a Deployment, unless it is set
 _TOO_LONG: Final = "ProgressDeadlineExceeded"  # the reason that Deployments give
+ENDS_SOON: Final = "SupportEndingSoon"  # the reason of SupportEnding from 14 days ahead on
 _STAMP: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -51,8 +54,9 @@ def status_of(plan: Plan, desired: Desired, snapshot: Snapshot, previous: Obj) -
     moment = _Moment(snapshot.mesh.generation if snapshot.mesh else 0, snapshot.now, previous)
     if _only_mends(plan, moment):
         return previous
+    news = _news(() if desired.disabled else announcements(snapshot))
     return {
-        **_judged(plan, moment),
+        **_judged(plan, moment, [_dated(condition, moment) for condition in news]),
         "stable": "" if desired.disabled else desired.stable.name,
         "canary": desired.canary.name if desired.canary and not desired.disabled else "",
         "revisions": [_counts(revision, snapshot) for revision in desired.revisions if not desired.disabled],
@@ -63,11 +67,12 @@ def refused_status(refused: Refused, generation: int, now: datetime, previous: O
     """Nothing could be planned until a user changes something: what is known of the revisions stays as it was."""
     words = f"{refused}. Next: {refused.fix}" if refused.fix else str(refused)
     blocked = Plan("Blocked", waits=(Wait("the plan", words),), findings=refused.findings)
-    return previous | _judged(blocked, _Moment(generation, now, previous))
+    moment = _Moment(generation, now, previous)
+    return previous | _judged(blocked, moment, [before for kind in ANNOUNCED if (before := moment.before(kind))])
 
 
-def _judged(plan: Plan, moment: _Moment) -> Obj:
-    conditions = [_dated(condition, moment) for condition in _conditions(plan, moment)]
+def _judged(plan: Plan, moment: _Moment, news: list[Obj]) -> Obj:
+    conditions = [*(_dated(condition, moment) for condition in _conditions(plan, moment)), *news]
     judged = {"phase": plan.phase, "observedGeneration": moment.generation, "conditions": conditions}
     return judged | _removal(plan.removal, moment.previous)
 
@@ -117,6 +122,15 @@ def _conditions(plan: Plan, moment: _Moment) -> Iterator[_Condition]:
     why = "InUse" if blocked else "Soaking" if soaks else "NotBlocked"
     yield _Condition("RemovalBlocked", blocked, why, waiting if blocked or soaks else "")
     yield _Condition("Stalled", bool(stalled), stalled or "NotStalled", waiting if stalled else "")
+
+
+def _news(found: tuple[Finding, ...]) -> Iterator[_Condition]:
+    """A condition per kind of announcement; none of them makes the mesh less ready."""
+    for kind in ANNOUNCED:
+        mine = [finding for finding in found if finding.code == kind]
+        soon = kind == "SupportEnding" and any(finding.severity is Severity.WARNING for finding in mine)
+        reason = ENDS_SOON if soon else kind if mine else f"Not{kind}"
+        yield _Condition(kind, bool(mine), reason, "; ".join(finding.message for finding in mine))
 
 
 def _stalled(plan: Plan, moment: _Moment) -> str:

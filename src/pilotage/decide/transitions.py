@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from pilotage.decide.announcements import ANNOUNCED
+from pilotage.decide.status import ENDS_SOON
 from pilotage.domain.events import Event
 from pilotage.domain.names import EVERY_REVISION
 from pilotage.domain.objects import Obj
@@ -16,7 +18,8 @@ def transitions(previous: Obj, status: Obj) -> tuple[Event, ...]:
     The reason of a condition is its type, with `Not` before it when it stopped to hold. A phase and a condition of
     one name are one Event.
     """
-    events = (*_phase(previous, status), *_conditions(previous, status), *_removal(previous, status))
+    told = (_phase, _conditions, _removal, _announced)
+    events = [event for each in told for event in each(previous, status)]
     return tuple({event.reason: event for event in reversed(events)}.values())[::-1]
 
 
@@ -43,9 +46,18 @@ def _conditions(previous: Obj, status: Obj) -> Iterator[Event]:
     same = previous.get("observedGeneration") == status["observedGeneration"]
     for condition in status["conditions"]:
         kind, holds = condition["type"], condition["status"] == "True"
-        if condition["status"] == before.get(kind, "False"):
+        if kind in ANNOUNCED or condition["status"] == before.get(kind, "False"):
             continue
         degraded = kind == "Ready" and not holds and same  # nobody asked for anything else
         reason = kind if holds else f"Not{kind}"
         note = f"{condition['reason']}: {condition['message']}" if condition["message"] else condition["reason"]
         yield Event(reason, note, warning=(holds and kind in _BAD) or degraded)
+
+
+def _announced(previous: Obj, status: Obj) -> Iterator[Event]:
+    """What is new, once for each thing that is: no Event where it is no longer, for then it was taken."""
+    before = {each["type"]: (each["reason"], each["message"]) for each in previous.get("conditions", ())}
+    for condition in status["conditions"]:
+        kind, now = condition["type"], (condition["reason"], condition["message"])
+        if kind in ANNOUNCED and condition["status"] == "True" and now != before.get(kind):
+            yield Event(kind, condition["message"], warning=kind == "Unsupported" or condition["reason"] == ENDS_SOON)
