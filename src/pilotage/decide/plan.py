@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from msgspec import structs
 
+from pilotage.decide.autoscaling import as_scaled, with_corrections
 from pilotage.decide.force import cleared
 from pilotage.decide.gateways import (
     every_part,
@@ -52,7 +53,8 @@ def plan(desired: Desired, snapshot: Snapshot) -> Plan:
         made = _disable(snapshot)
         leaving: tuple[str, ...] = () if made.phase == "Disabled" else (EVERY_REVISION,)
     else:
-        made, leaving = _plan(desired, snapshot), removed(desired, snapshot)
+        asked = as_scaled(desired, snapshot)
+        made, leaving = with_corrections(_plan(asked, snapshot), asked, snapshot), removed(desired, snapshot)
     return structs.replace(made, now=(*made.now, *cleared(snapshot, leaving)))
 
 

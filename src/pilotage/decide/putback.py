@@ -19,9 +19,13 @@ Path = tuple[Step, ...]
 
 
 def put_back(plan: Plan, live: dict[ObjectRef, Obj]) -> tuple[Event, ...]:
-    """One Event for each object that the plan puts back to what was applied before. `live`: as it was seen."""
+    """One Event for each object that the plan puts back to what was applied before, and those of the plan itself.
+
+    `live`: as it was seen.
+    """
     applies = (action for action in plan.now if isinstance(action, Apply))
-    return tuple(_event(action, live[action.ref]) for action in applies if _edited(action, live.get(action.ref)))
+    edited = (action for action in applies if _edited(action, live.get(action.ref)))
+    return (*(_event(action, live[action.ref]) for action in edited), *plan.events)
 
 
 def _edited(action: Apply, live: Obj | None) -> bool:

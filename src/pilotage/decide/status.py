@@ -122,6 +122,14 @@ def _conditions(plan: Plan, moment: _Moment) -> Iterator[_Condition]:
     why = "InUse" if blocked else "Soaking" if soaks else "NotBlocked"
     yield _Condition("RemovalBlocked", blocked, why, waiting if blocked or soaks else "")
     yield _Condition("Stalled", bool(stalled), stalled or "NotStalled", waiting if stalled else "")
+    yield from _contested(plan, moment)
+
+
+def _contested(plan: Plan, moment: _Moment) -> Iterator[_Condition]:
+    """Only of a mesh that knows it: most never do."""
+    words = "; ".join(finding.message for finding in plan.findings if finding.code == "HPAContested")
+    if words or moment.before("HPAContested"):
+        yield _Condition("HPAContested", bool(words), "Contested" if words else "NotContested", words)
 
 
 def _news(found: tuple[Finding, ...]) -> Iterator[_Condition]:

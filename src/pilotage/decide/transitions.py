@@ -8,7 +8,7 @@ from pilotage.domain.events import Event
 from pilotage.domain.names import EVERY_REVISION
 from pilotage.domain.objects import Obj
 
-_BAD = ("Stalled", "RemovalBlocked", "Blocked")
+_BAD = ("Stalled", "RemovalBlocked", "Blocked", "HPAContested")
 _GOING = ("Removing", "Disabling")
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from pilotage.domain.events import Event
 from pilotage.domain.findings import Finding
 from pilotage.domain.mesh import Removal
 from pilotage.domain.names import MANAGER
@@ -54,7 +55,8 @@ class Wait(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """`now`: safe at this moment. `later`: the rest of the way, for people. `waits`: what must be seen first.
 
-    `removal`: one that soaks, or has, to be kept in the status.
+    `removal`: one that soaks, or has, to be kept in the status. `events`: told once `now` is written. `again`: when
+    there will be more to do, though nothing changes and nothing is waited for.
     """
 
     phase: str
@@ -63,6 +65,8 @@ class Plan(msgspec.Struct, frozen=True):
     waits: tuple[Wait, ...] = ()
     findings: tuple[Finding, ...] = ()
     removal: Removal | None = None
+    events: tuple[Event, ...] = ()
+    again: datetime | None = None
 
     @property
     def settled(self) -> bool:
@@ -70,9 +74,11 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def due(self) -> datetime | None:
-        """When the first of its waits ends by itself; None where something must be seen to change."""
+        """When the first of its waits ends by itself, or `again`; None where something must be seen to change."""
         ends = [wait.until for wait in self.waits if wait.until]
-        return min(ends) if ends and len(ends) == len(self.waits) else None
+        if len(ends) < len(self.waits):
+            return None
+        return min((*ends, *((self.again,) if self.again else ())), default=None)
 
     def left(self, now: datetime) -> float:
         """Seconds until `due`; 0 where it is past, or never."""

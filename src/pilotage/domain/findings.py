@@ -105,7 +105,7 @@ _ROWS = (
         "A label selects a revision or tag that is not there",
     ),
     Rule("InjectionLabelConflict", _E, _START, "injection selectors", "istio-injection beside istio.io/rev"),
-    Rule("CapacityShort", _E, _INSTALL, "AKS troubleshooting", "The nodes cannot hold the canary"),
+    Rule("CapacityShort", _E, _INSTALL | {Verb.GATEWAY}, "AKS troubleshooting", "The nodes cannot hold the canary"),
     Rule("QuotaShort", _E, _INSTALL, "Kubernetes ResourceQuota", "A quota cannot hold the canary"),
     Rule("PermissionMissing", _E, frozenset(Verb), "SelfSubjectAccessReview", "You may not do what the verb needs"),
     Rule("ForeignControlPlane", _E, _INSTALL, "never touch what is not ours", "An Istio that Pilotage did not install"),
@@ -154,6 +154,11 @@ _ROWS = (
     Rule("ForeignGateway", _E, _START | {Verb.GATEWAY}, "adopting is a decision", "A gateway's name is taken"),
     Rule("GatewayNotInjected", _E, _NONE, "istio#33237", "A gateway pod has no proxy: its image is still auto"),
     Rule("GatewayNotReady", _E, _REMOVE, "no request is lost", "Gateways that are to take over are not ready"),
+    # Autoscaling
+    Rule("HPAContested", _W, _NONE, "guide: stable's HPA wins", "Something changes the canary's HPA again and again"),
+    Rule("HPALeftAlone", _I, _NONE, "fields have owners", "The HPA rules do not hold for an HPA"),
+    Rule("HPAMinReplicas", _I, _NONE, "AKS add-on: two or more", "An HPA may leave one pod"),
+    Rule("HPAValuesIgnored", _W, _NONE, "an HPA's spec is yours", "Helm values say otherwise than an HPA does"),
     # Health of the data plane
     Rule("ProxyNotReady", _W, _NONE, "istiod's syncz", "A pod with a proxy is not Ready"),
     Rule("ProxyNotConnected", _W, _NONE, "istiod's syncz", "A proxy is not connected to its istiod"),

@@ -81,6 +81,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     configs: dict[str, str] = {}  # ConfigMap name -> key `mesh`, of the mesh namespace
     roots: dict[str, str] = {}  # revision -> digest of the root certificate its istiod serves
     istiods: tuple[IstiodReport, ...] = ()  # one per running istiod pod
+    autoscalers: tuple[Obj, ...] = ()  # HPAs where our Deployments are, whoever made them
     live: dict[ObjectRef, Obj] = {}  # our inventory, and what stands where our objects would be
     leases: tuple[str, ...] = ()  # names in the mesh namespace
     denied: tuple[Right, ...] = ()  # that the caller lacks

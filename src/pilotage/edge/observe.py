@@ -209,7 +209,9 @@ ALL: Final[Parts] = frozenset(_READERS)
 # What the loop reads where something may be removed: not what a canary may still ask for, nor who runs the loop.
 GUARD: Final[Parts] = ALL - {"nodes", "quotas", "operator"}
 # What an install looks at, step after step; whether something may be removed needs GUARD.
-INSTALL: Final[Parts] = frozenset({"namespaces", "injectors", "validators", "control_planes", "roots", "autoscalers", "live"})
+INSTALL: Final[Parts] = frozenset(
+    {"namespaces", "injectors", "validators", "control_planes", "roots", "autoscalers", "live"}
+)
 # What changes by itself while a control plane that was applied gets ready.
 READINESS: Final[Parts] = frozenset({"injectors", "validators", "control_planes", "roots"})
 # What tells that an istiod still starts: as little as can be asked, for each look takes time from its start.

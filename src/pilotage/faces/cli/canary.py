@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pilotage.decide import meshconfig
+from pilotage.decide.autoscaling import as_counterparts
 from pilotage.decide.eligibility import get_revisions
 from pilotage.decide.preflight import Request, preflight
 from pilotage.decide.support import Support
@@ -53,6 +54,8 @@ def preflight_of(canary: Canary, there: ServiceMesh | None, config: str | None) 
     denied, ungrantable = (tuple(each for each in asked if each in lacking) for asked in (needs, grants))
     snapshot = msgspec.structs.replace(snapshot, denied=denied, ungrantable=ungrantable)
     own = tuple(obj for obj in objects if obj["metadata"].get("labels", {}).get("istio.io/rev") == target.name)
+    if there is not None:  # its HPA will ask for as many pods as stable's
+        own = as_counterparts(own, snapshot, target.name, there.spec.revisions[0].name)
     return preflight(snapshot, Request(target, canary.verb, own, without_mesh_config=config is not None))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from pilotage.decide.health import check
+from pilotage.decide.hpa_findings import hpa_findings
 from pilotage.decide.inventory import parts_present
 from pilotage.decide.removal import judge, unless_confirmed
 from pilotage.decide.skew import skew
@@ -34,6 +35,7 @@ def judged(session: Session) -> tuple[Snapshot, list[Finding]]:
             *skewed(session),
             *_no_operator(snapshot, operator),
             *_leaving(session, snapshot),
+            *_scaling(session, snapshot),
             *_blind(snapshot),
         )
     )
@@ -68,6 +70,15 @@ def _leaving(session: Session, snapshot: Snapshot) -> Iterator[Finding]:
     wanted = revisions_of(mesh, session.catalog)
     for name in there - {revision.name for revision in wanted}:
         yield from judge(snapshot, name, wanted[0]).findings
+
+
+def _scaling(session: Session, snapshot: Snapshot) -> Iterator[Finding]:
+    """Of the autoscalers of revisions that are asked for."""
+    mesh = snapshot.mesh
+    if mesh is None or mesh.spec.mode is Mode.DISABLED or {"live", "autoscalers"} & snapshot.unknown.keys():
+        return
+    stable, *canary = (revision.name for revision in revisions_of(mesh, session.catalog))
+    yield from hpa_findings(snapshot, stable, *canary)
 
 
 def _sees_less(snapshot: Snapshot) -> bool:

@@ -1,0 +1,119 @@
+"""Findings about autoscalers of control planes and gateways. Called by `autoscaling` and by `check` and `status`."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from pilotage.decide.autoscalers import autoscalers_of, component, controller_of, differences, scaled, settings
+from pilotage.decide.contest import tallies
+from pilotage.decide.inventory import is_ours, within
+from pilotage.decide.pairs import Pair, kept_by, pairs
+from pilotage.domain.findings import Finding
+from pilotage.domain.mesh import ServiceMeshSpec
+from pilotage.domain.names import suffixed
+from pilotage.domain.objects import Obj, ObjectRef, ref_of
+from pilotage.domain.state import Snapshot
+
+_LEAST: Final = 2  # so that the drain of a node leaves one
+# Helm values of istiod that are nothing but the first spec of its HPA, and the field that each becomes.
+_VALUES: Final = (("autoscaleMin", "minReplicas"), ("autoscaleMax", "maxReplicas"), ("autoscaleBehavior", "behavior"))
+
+
+def hpa_findings(snapshot: Snapshot, stable: str, canary: str = "") -> Iterator[Finding]:
+    """`canary` is "" where there is one revision. Nothing of a snapshot that has no inventory."""
+    both = tuple(pairs(snapshot, stable, canary)) if canary else ()
+    follows = {ref_of(pair.canary) for pair in both if kept_by(pair) is None}
+    for revision in (stable, canary) if canary else (stable,):
+        for hpa in autoscalers_of(snapshot, revision).values():
+            if ref_of(hpa) not in follows:  # what stable's says is said there
+                yield from _too_few(hpa)
+    yield from _values_ignored(snapshot, stable)
+    for pair in both:
+        yield from _left_alone(pair)
+        yield from _contested(snapshot, pair)
+    if canary:
+        yield from _unpaired(snapshot, stable, canary)
+
+
+def _too_few(hpa: Obj) -> Iterator[Finding]:
+    least = hpa["spec"].get("minReplicas", 1)
+    if least < _LEAST:
+        message = f"{ref_of(hpa)} has minReplicas {least}: the drain of one node may stop all of {scaled(hpa)}"
+        yield Finding("HPAMinReplicas", message, str(ref_of(hpa)), _patch(ref_of(hpa), {"minReplicas": _LEAST}))
+
+
+def _values_ignored(snapshot: Snapshot, stable: str) -> Iterator[Finding]:
+    """Helm values that say otherwise than the HPA that was made of them: its spec is the user's from then on."""
+    name = ObjectRef("autoscaling/v2", "", snapshot.profile.namespace, suffixed("istiod", stable))
+    hpa = autoscalers_of(snapshot, stable).get(component(name, stable))
+    if hpa is None or not is_ours(hpa) or snapshot.mesh is None:
+        return
+    asked = _asked(snapshot.mesh.spec, stable)
+    ignored = [(value, field) for value, field in _VALUES if asked.get(value) and not _is(hpa, field, asked[value])]
+    if ignored:
+        said = ", ".join(f"{value} {asked[value]}" for value, _ in ignored)
+        stands = ", ".join(f"{field} {hpa['spec'].get(field)}" for _, field in ignored)
+        message = f"Helm values say {said}, {ref_of(hpa)} has {stands}: values count when it is made, then it is yours"
+        fix = _patch(ref_of(hpa), {field: asked[value] for value, field in ignored})
+        yield Finding("HPAValuesIgnored", message, str(ref_of(hpa)), fix)
+
+
+def _asked(spec: ServiceMeshSpec, revision: str) -> dict[str, Any]:
+    """As the chart reads them: a value under `pilot` wins over a flat one, a revision's over all revisions'."""
+    own = next((entry.values for entry in spec.revisions if entry.name == revision), {})
+    flat, pilot = ({**spec.values, **own}, {**_under(spec.values), **_under(own)})
+    return flat | pilot
+
+
+def _under(values: Mapping[str, Any]) -> dict[str, Any]:
+    pilot = values.get("pilot")
+    return dict(pilot) if isinstance(pilot, Mapping) else {}
+
+
+def _is(hpa: Obj, field: str, value: Any) -> bool:
+    return within(value, hpa["spec"].get(field))
+
+
+def _left_alone(pair: Pair) -> Iterator[Finding]:
+    owner = kept_by(pair)
+    differing = list(differences(settings(pair.canary), settings(pair.stable)))
+    if owner and differing:
+        fields = ", ".join(map(str, differing))
+        message = (
+            f"{ref_of(pair.canary)} does not follow {ref_of(pair.stable)}: kept by {owner}; they differ in {fields}"
+        )
+        yield Finding("HPALeftAlone", message, str(ref_of(pair.canary)), "make both alike where they are kept")
+
+
+def _unpaired(snapshot: Snapshot, stable: str, canary: str) -> Iterator[Finding]:
+    """Where one of the two has none, there is nothing to copy, or nothing to copy to."""
+    of_stable, of_canary = autoscalers_of(snapshot, stable), autoscalers_of(snapshot, canary)
+    for place in of_canary.keys() - of_stable.keys():
+        ref = ref_of(of_canary[place])
+        message = f"{stable} has no HPA for {place[1]}: {ref} of {canary} follows none, and nothing is put back"
+        yield Finding("HPALeftAlone", message, str(ref), f"kubectl get hpa -n {ref.namespace} {ref.name} -o yaml")
+    for place in of_stable.keys() - of_canary.keys():
+        hpa = of_stable[place]
+        if is_ours(hpa):
+            continue  # the canary's is about to be made, or its own values want none
+        owner = controller_of(hpa)
+        what = f"{ref_of(hpa)}{f', made from {owner},' if owner else ''} scales {scaled(hpa).name}"
+        message = f"{what}, and Pilotage did not make it: {canary} gets none after it"
+        fix = f"make one like it that scales {suffixed(place[1], canary)}"
+        yield Finding("HPALeftAlone", message, str(ref_of(hpa)), fix)
+
+
+def _contested(snapshot: Snapshot, pair: Pair) -> Iterator[Finding]:
+    for manager, tally in tallies(pair.canary, snapshot.now).items():
+        if tally.contested:
+            who, pause = manager or "someone", int(tally.pause.total_seconds())
+            wins = f"{ref_of(pair.stable)} wins, now {pause} s after the last time"
+            message = f"{who} changed {ref_of(pair.canary)} {tally.count} times; {wins}"
+            fix = f"stop {who}, or have it change {ref_of(pair.stable)}, which {ref_of(pair.canary).name} follows"
+            yield Finding("HPAContested", message, str(ref_of(pair.canary)), fix)
+
+
+def _patch(hpa: ObjectRef, spec: Obj) -> str:
+    body = msgspec.json.encode({"spec": spec}).decode()
+    return f"kubectl patch hpa {hpa.name} -n {hpa.namespace} --type=merge -p '{body}'"

@@ -1,0 +1,37 @@
+"""HPAs of stable and canary that scale the same component, and who else keeps one of them.
+
+Called by `autoscaling` and `hpa_findings`.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pilotage.decide.autoscalers import autoscalers_of, controller_of
+from pilotage.decide.inventory import is_ours
+from pilotage.decide.ownership import FieldOwner, owner_of
+from pilotage.domain.objects import Obj, ref_of
+from pilotage.domain.state import Snapshot
+
+
+class Pair(NamedTuple):
+    """HPAs that scale the same component; the canary's is one that we installed."""
+
+    stable: Obj
+    canary: Obj
+
+
+def pairs(snapshot: Snapshot, stable: str, canary: str) -> Iterator[Pair]:
+    """None where stable has no HPA: then the canary's is its own."""
+    sources = autoscalers_of(snapshot, stable)
+    for place, hpa in autoscalers_of(snapshot, canary).items():
+        if place in sources and is_ours(hpa):
+            yield Pair(sources[place], hpa)
+
+
+def kept_by(pair: Pair) -> FieldOwner | None:
+    """Who keeps one of the two otherwise, so that the canary's is left alone: Git, KEDA, any other controller."""
+    for hpa in pair:
+        if owner := controller_of(hpa):
+            return FieldOwner(owner, f"which controls {ref_of(hpa)}")
+    owners = (owner_of(pair.canary, ("spec", key)) for key in pair.canary["spec"])
+    return next((owner for owner in owners if owner), None)
