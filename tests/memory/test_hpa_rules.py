@@ -110,7 +110,7 @@ def test_an_hpa_of_your_own_takes_over_the_replicas_and_they_are_not_written_aga
         meta = {"name": "mine", "namespace": MESH}
         mesh.apply(
             {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": meta}
-            | {"spec": {"minReplicas": 4, "maxReplicas": 6, "scaleTargetRef": target}}
+            | {"spec": {"minReplicas": 3, "maxReplicas": 6, "scaleTargetRef": target}}
         )
         eventually("they are given away", lambda: "pilotage" not in _writers(mesh))
         assert min(seen) >= 3
