@@ -6,10 +6,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from tools.rbac.verbs import ROLE_OF, Role
 
+from pilotage.decide.announcements import announcements
 from pilotage.domain.istio import ControlPlane
 from pilotage.domain.version import Version
 from pilotage.edge.catalog import packaged_catalog
+from pilotage.faces.cli.announce import lines
+from pilotage.faces.cli.lazy import _load
+from pilotage.faces.cli.main import SECTIONS
 from worlds import world
 
 NOW = datetime(2026, 10, 20, 12, tzinfo=UTC)
@@ -90,3 +96,23 @@ def test_a_since_that_is_neither_day_nor_version_is_a_usage_error(stage: Callabl
     answer = stage(istiods("1.30.3")).pilotage("releases", "--since", "lately")
     assert answer.code == 2
     assert "neither a day such as 2026-09-01 nor a version" in answer.err
+
+
+def test_every_verb_that_writes_has_a_dry_run_and_no_other_has() -> None:
+    """By which the command line knows when to tell what is new."""
+    verbs = {verb.path: verb for section in SECTIONS for verb in section.verbs}
+    dry = {path for path, verb in verbs.items() if "dry_run" in {each.name for each in _load(verb).params}}
+    assert dry == {path for path, role in ROLE_OF.items() if role is not Role.VIEWER and path in verbs} - {"operator"}
+
+
+def told(*versions: str, on: datetime = NOW) -> list[str]:
+    return lines(announcements(replace(istiods(*versions), now=on)))
+
+
+def test_what_is_pressing_comes_first_in_two_lines() -> None:
+    assert told("1.31.1") == []
+    (patch,) = told("1.31.0")
+    assert patch.startswith("NewPatch: r0 runs 1.31.0; 1.31.1 is out") and patch.endswith(". Next: pilotage releases")
+    first, second = told("1.29.0", "1.30.2")
+    assert first.startswith("Unsupported: support of r0 (Istio 1.29) ended on 2026-10-12")
+    assert second.startswith("SupportEnding") and second.endswith("(and 3 more: pilotage releases)")

@@ -99,7 +99,15 @@ def everywhere() -> list[click.Option]:
 
 
 class _Command(click.Command):
-    """A verb: its own options, then the shared ones under a heading of their own."""
+    """A verb: its own options, then the shared ones under a heading of their own. One that wrote tells what is new."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        answer = super().invoke(ctx)
+        if ctx.params.get("dry_run") is False:  # every verb that writes has the option, and no other
+            from pilotage.faces.cli.announce import announce
+
+            announce(ctx.ensure_object(Session))
+        return answer
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         own = [param for param in self.get_params(ctx) if param.expose_value or param.name == "help"]

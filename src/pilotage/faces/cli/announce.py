@@ -1,0 +1,37 @@
+"""What is new of releases, in two lines at most on stderr after a verb that wrote. Called by `options`."""
+
+from contextlib import suppress
+
+import click
+
+from pilotage.domain.errors import MeshError
+from pilotage.domain.findings import Finding, Severity
+from pilotage.domain.state import Snapshot
+from pilotage.domain.version import Version
+from pilotage.faces.cli.session import Session
+
+_MORE = "pilotage releases"
+
+
+def announce(session: Session) -> None:
+    """The verb has done its work: what cannot be looked at any more is not told, and fails nothing."""
+    from pilotage.decide.announcements import announcements
+    from pilotage.edge.controlplanes import control_planes, istiod_deployments
+
+    with suppress(MeshError):
+        planes = control_planes(istiod_deployments(session.kube), ())
+        if not planes:
+            return
+        unread = Version(0, 0)
+        seen = Snapshot(session.now, session.catalog, session.profile, unread, session.mesh, control_planes=planes)
+        for line in lines(announcements(seen)):
+            click.echo(line, err=True)
+
+
+def lines(found: tuple[Finding, ...]) -> list[str]:
+    """The most pressing two, and how many more there are."""
+    order = list(Severity)
+    pressing = sorted(found, key=lambda finding: (order.index(finding.severity), -found.index(finding)))
+    more = f" (and {len(found) - 2} more: {_MORE})" if len(found) > 2 else ""
+    said = [f"{finding.code}: {finding.message}. Next: {finding.fix}" for finding in pressing[:2]]
+    return [*said[:-1], said[-1] + more] if said else []
