@@ -13,13 +13,6 @@ from pilotage_memory.errors import unsupported
 _Rule = Callable[[Any, Any], bool]
 
 
-def _gateways_stay(new: Any, old: Any) -> bool:
-    places = {gateway["name"]: gateway.get("namespace", "") for gateway in old}
-    return all(
-        gateway.get("namespace", "") == places.get(gateway["name"], gateway.get("namespace", "")) for gateway in new
-    )
-
-
 def _names(spec: Any) -> set[str]:
     return {revision["name"] for revision in spec["revisions"]}
 
@@ -27,6 +20,10 @@ def _names(spec: Any) -> set[str]:
 _MESH: Final[dict[str, _Rule]] = {
     "self == oldSelf": lambda new, old: bool(new == old),
     "self.metadata.name == 'default'": lambda new, _: bool(new["metadata"]["name"] == "default"),
+    "has(self.__namespace__) == has(oldSelf.__namespace__) && "
+    "(!has(self.__namespace__) || self.__namespace__ == oldSelf.__namespace__)": (
+        lambda new, old: bool(new.get("namespace", "") == old.get("namespace", ""))
+    ),
     "self.profile == oldSelf.profile": lambda new, old: bool(new["profile"] == old["profile"]),
     "self.revisions.exists(r, oldSelf.revisions.exists(o, o.name == r.name))": (
         lambda new, old: not _names(new).isdisjoint(_names(old))
@@ -36,11 +33,6 @@ _MESH: Final[dict[str, _Rule]] = {
         lambda new, old: len(_names(new)) < 2 or len(_names(old)) < 2 or _names(new) <= _names(old)
     ),
 }
-
-_MESH[
-    "self.all(g, oldSelf.all(o, o.name != g.name || "
-    "(has(o.namespace) ? o.namespace : '') == (has(g.namespace) ? g.namespace : '')))"
-] = _gateways_stay
 
 # One value at a time: `it` is what the rule calls self.
 _ISTIO: Final[dict[str, Callable[[Any], bool]]] = {

@@ -25,8 +25,8 @@ _RULES = (
 )
 _GATEWAY_RULES = (
     (
-        "self.all(g, oldSelf.all(o, o.name != g.name || "
-        "(has(o.namespace) ? o.namespace : '') == (has(g.namespace) ? g.namespace : '')))",
+        "has(self.__namespace__) == has(oldSelf.__namespace__) && "
+        "(!has(self.__namespace__) || self.__namespace__ == oldSelf.__namespace__)",
         "the namespace of a gateway cannot be changed: its Service and its address are there",
     ),
 )
@@ -138,7 +138,9 @@ def _spec_schema() -> Obj:
     revisions.update({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})
     gateways = spec["properties"]["gateways"]
     gateways.update({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})
-    gateways["x-kubernetes-validations"] = [{"rule": rule, "message": message} for rule, message in _GATEWAY_RULES]
+    gateways["items"]["x-kubernetes-validations"] = [
+        {"rule": rule, "message": message} for rule, message in _GATEWAY_RULES
+    ]
     # Where it is added or taken away no rule of one field sees it: the plan does (finding MeshElsewhere).
     spec["properties"]["names"]["properties"]["namespace"]["x-kubernetes-validations"] = [
         {"rule": "self == oldSelf", "message": "the namespace cannot be changed: control planes run in it"}

@@ -87,10 +87,12 @@ class Gateway(_Spec, frozen=True):
     name: Annotated[Name, Meta(description="Name of the Service; Deployments add the revision.")]
     type: Annotated[GatewayType, Meta(description="External, Internal or Egress.")]
     namespace: Annotated[Name | None, Meta(description="The profile's if absent; created if it is not there.")] = None
-    drain_seconds: Annotated[
-        int,
-        Meta(ge=1, le=3600, description="For how long a pod that goes still takes requests, at least."),
-    ] = 30
+    drain_seconds: (
+        Annotated[
+            int, Meta(ge=1, le=3600, description="How long a pod that goes takes requests, at least; 30 if absent.")
+        ]
+        | None
+    ) = None
     service: GatewayService = GatewayService()
     values: Annotated[dict[str, Any], Meta(description="Helm values of Istio's chart gateway.")] = {}
 

@@ -17,6 +17,7 @@ from pilotage.edge.chart_values import Values, merged
 from pilotage.edge.charts import ChartRelease, Renderer
 
 _LONGEST: Final = 63  # of a label's value
+_DRAIN: Final = 30  # seconds: load balancers need up to 20 to see that a pod takes no new connections
 _LAST: Final = 90  # seconds that connections have to end by themselves once the drain is over
 # Values that name the gateway or choose its pods: two Deployments would share a selector, or the Service lose them.
 _OURS: Final = ("name", "revision", "kind")
@@ -41,7 +42,7 @@ def render_gateway(renderer: Renderer, profile: Profile, revision: Revision, gat
 
 def _settings(gateway: Gateway, revision: Revision, name: str) -> Values:
     """Draining as pilot-agent does it: it goes on serving for the drain, then until no connection is left."""
-    drain = gateway.drain_seconds
+    drain = gateway.drain_seconds or _DRAIN
     return {
         "revision": "" if revision.name == DEFAULT_REVISION else revision.name,
         "service": {"type": "None"},
