@@ -17,6 +17,7 @@ from pilotage_sandbox.podreport import PodReport
 from pilotage_sandbox.podspec import Behaviour, ConfigError
 from pilotage_sandbox.podstatus import View, running, terminated, waiting
 from pilotage_sandbox.probes import Probe, Readiness, ask, readiness_probe
+from pilotage_sandbox.realpods import Program
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CRASH = ["/bin/sh", "-c", "echo 'the image tag asks for a crash' >&2; exit 1"]
@@ -30,15 +31,15 @@ _CONFIG_RETRY = 2.0  # seconds between attempts while the environment names some
 class Container:
     """The first container of a pod.
 
-    `server` is where it finds the API server, `entrypoint` what it runs where its spec has no command, `grace` the
-    seconds that it has from its deletion to SIGKILL.
+    `server` is where it finds the API server, `program` what its image brings, `grace` the seconds that it has from its
+    deletion to SIGKILL.
     """
 
     report: PodReport
     files: PodFiles
     log: ContainerLog
     server: tuple[str, int]
-    entrypoint: str
+    program: Program
     grace: float = 0.0
 
     @property
@@ -87,8 +88,9 @@ class Container:
         host, port = self.server
         env = {"PATH": _PATH, "HOSTNAME": self.report.pod["metadata"]["name"], "HOME": "/"}
         env |= {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}
+        env |= dict(self.program.environment)
         env |= podspec.environment(self.report.as_shown(), self.spec, await self.files.sources(self.spec))
-        words = [*(self.spec.get("command") or [self.entrypoint]), *self.spec.get("args", [])]
+        words = [*(self.spec.get("command") or [self.program.entrypoint]), *self.spec.get("args", [])]
         command = _CRASH if self.behaviour.crash else [podspec.expand(word, env) for word in words]
         said, output = await open_pipe()
         try:

@@ -73,7 +73,7 @@ class RealPod:
         logs = ContainerLog(folder, pod["spec"]["containers"][0]["name"])
         self._program = program_of(pod, ctx.binaries, ctx.bootstrap)
         server = (ctx.api_host, ctx.api_port)
-        self._container = Container(self._report, self._files, logs, server, self._program.entrypoint)
+        self._container = Container(self._report, self._files, logs, server, self._program)
         self._stop = asyncio.Event()
 
     @property

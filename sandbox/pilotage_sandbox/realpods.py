@@ -5,7 +5,7 @@ one by the chart writes it. All others are kwok's.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pilotage_sandbox.kube import Object
@@ -18,14 +18,17 @@ SELECTORS = (f"app in ({','.join(APPS)})", "sidecar.istio.io/inject=true")
 """Label selectors that between them find every real pod, and others."""
 
 _BINARIES = "/usr/local/bin"
+_FOR_RELEASED_ENVOYS = (("PILOT_ENABLE_METADATA_EXCHANGE", "false"), ("PILOT_ENABLE_ALPN_FILTER", "false"))
+"""Of istiod: only Istio's own build of Envoy has the filters that it would otherwise send to every gateway."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """What an image brings: the command it runs by itself, and files as (file outside, absolute path inside)."""
+    """What an image brings: the command it runs by itself, files as (file outside, path inside), environment."""
 
     entrypoint: str
     files: tuple[tuple[Path, str], ...]
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 def is_real(pod: Object) -> bool:
@@ -37,7 +40,7 @@ def is_real(pod: Object) -> bool:
 def program_of(pod: Object, binaries: Mapping[str, Path], bootstrap: Path) -> Program:
     """What runs in a real pod; `bootstrap` is the template of Envoy's first configuration."""
     if not _gateway(pod):
-        return _program("pilot-discovery", binaries)
+        return replace(_program("pilot-discovery", binaries), environment=_FOR_RELEASED_ENVOYS)
     proxy = _program("pilot-agent", binaries, "envoy")
     template = (bootstrap, "/var/lib/istio/envoy/envoy_bootstrap_tmpl.json")
     return Program(proxy.entrypoint, (*proxy.files, template))
