@@ -5,12 +5,14 @@ from typing import Any
 import pytest
 
 from installed import MESH, NEW, OLD, changed, cluster, live, manifest, mesh, steps, wanted
+from pilotage.decide.gateway_rules import not_injected
 from pilotage.decide.gateway_service import gateway_service, service_writes
+from pilotage.decide.gatewaylist import list_gateways
 from pilotage.decide.inventory import held, stamped
 from pilotage.decide.plan import plan
 from pilotage.decide.removal import guard
 from pilotage.domain.actions import Apply, Patch
-from pilotage.domain.cluster import Pod
+from pilotage.domain.cluster import Container, Pod
 from pilotage.domain.mesh import Gateway, GatewayService, GatewayType, Mode, ProfileName
 from pilotage.domain.names import BASE, MANAGER, gateway_part
 from pilotage.domain.objects import Obj, ObjectRef, ref_of
@@ -207,3 +209,37 @@ def test_what_is_no_longer_asked_for_is_taken_back_once() -> None:
 
 def changed_meta(obj: Obj, **fields: Any) -> Obj:
     return obj | {"metadata": obj["metadata"] | fields}
+
+
+@pytest.mark.parametrize(
+    ("image", "template", "phase", "codes"),
+    [
+        ("auto", "gateway", "Pending", ["GatewayNotInjected"]),
+        ("example/proxyv2:1.31", "gateway", "Running", []),
+        ("auto", "", "Pending", []),
+        ("auto", "gateway", "Failed", []),
+    ],
+)
+def test_a_gateway_whose_image_stays_auto_is_named(image: str, template: str, phase: str, codes: list[str]) -> None:
+    marks = {"inject.istio.io/templates": template}
+    proxy = (Container("istio-proxy", image),)
+    pod = Pod("shop", "door-1", phase=phase, annotations=marks, containers=proxy, workload=("Deployment", "door"))
+    assert [finding.code for finding in not_injected(town(revision("asm-1-30"), pod))] == codes
+
+
+def test_a_row_counts_the_ready_pods_of_each_revision_and_shows_the_address() -> None:
+    there = standing(OLD, NEW, ready=2)
+    there[SERVICE]["status"] = {"loadBalancer": {"ingress": [{"ip": "203.0.113.7"}]}}
+    for of, ready in ((OLD, 2), (NEW, 1)):
+        there[deployment(of)] |= {"spec": {"replicas": 2}, "status": {"readyReplicas": ready}}
+    (row,) = list_gateways(town(revision("asm-1-30"), live=there))
+    assert (row.name, row.namespace, row.type, row.address) == (EDGE, SPACE, "External", "203.0.113.7")
+    assert [(each.revision, each.ready, each.desired) for each in row.revisions] == [
+        ("asm-1-30", 2, 2),
+        ("asm-1-31", 1, 2),
+    ]
+
+
+def test_a_gateway_that_is_asked_for_and_not_there_yet_is_listed_as_well() -> None:
+    (row,) = list_gateways(town(revision("asm-1-30")))
+    assert (row.name, row.address, row.revisions) == (EDGE, "", [])

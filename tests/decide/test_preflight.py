@@ -11,10 +11,10 @@ from pilotage.decide.preflight import RULES, Request, preflight
 from pilotage.domain.cluster import Container, Namespace, Node, Quota
 from pilotage.domain.findings import Verb
 from pilotage.domain.istio import ControlPlane
-from pilotage.domain.mesh import Mode, Owner, ServiceMesh, ServiceMeshSpec
+from pilotage.domain.mesh import Gateway, GatewayType, Mode, Owner, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.mesh import Revision as Entry
 from pilotage.domain.names import AKS_ADDON_LABEL, MESH_KEY, OWNER_LABEL, WITHOUT_MESH_CONFIG
-from pilotage.domain.objects import Obj, ref_of
+from pilotage.domain.objects import Obj, ObjectRef, ref_of
 from pilotage.domain.roles import Right
 from pilotage.domain.state import Revision, Snapshot
 from pilotage.domain.version import Version
@@ -45,6 +45,10 @@ def rendered(replicas: int = 2, cpu: str = "500m", memory: str = "2Gi", **templa
 START = Request(TARGET, objects=rendered())
 ENABLE = Request(TARGET, Verb.ENABLE, rendered())
 MESH_30 = ServiceMesh(ServiceMeshSpec([Entry("asm-1-30")]))
+WITH_GATEWAY = {
+    "mesh": ServiceMesh(ServiceMeshSpec([Entry("asm-1-30")], gateways=[Gateway("edge", GatewayType.EXTERNAL)]))
+}
+TAKEN = {ObjectRef("v1", "Service", "istio-ingress", "edge"): {"metadata": {"name": "edge"}}}
 NODE = Node("node-1", cpu=4000, memory=8 * GIB, pods=110)
 
 
@@ -197,6 +201,23 @@ _TABLE = [
     ("quota_short", mesh(Quota("q", {"count/deployments.apps": (1, 1)})), START, ["QuotaShort"]),
     ("quota_short", mesh(Quota("q", {"count/deployments.apps": (1, 1)}), live=OURS), START, []),  # made already
     ("quota_short", mesh(Quota("q", {"requests.cpu": (2000, 1000), "pods": (4, 2), "secrets": (1, 1)})), START, []),
+    ("foreign_gateway", mesh(live=TAKEN, **WITH_GATEWAY), START, ["ForeignGateway"]),
+    ("foreign_gateway", mesh(**WITH_GATEWAY), START, []),
+    ("foreign_gateway", mesh(live=TAKEN), START, []),  # nobody asks for a gateway
+    (
+        "gateway_namespace_labelled",
+        mesh(namespace("istio-ingress", rev="asm-1-30"), **WITH_GATEWAY),
+        START,
+        ["GatewayNamespaceLabelled"],
+    ),
+    (
+        "gateway_namespace_labelled",
+        mesh(namespace("istio-ingress", injection="disabled"), **WITH_GATEWAY),
+        ENABLE,
+        ["GatewayNamespaceLabelled"],
+    ),
+    ("gateway_namespace_labelled", mesh(namespace("istio-ingress"), **WITH_GATEWAY), START, []),
+    ("gateway_namespace_labelled", mesh(namespace("istio-ingress", rev="asm-1-30")), START, []),
     ("foreign_control_plane", mesh(control_planes=(THEIRS,)), START, ["ForeignControlPlane"]),
     ("foreign_control_plane", mesh(control_planes=(THEIRS,)), EXTERNAL, []),
     ("foreign_control_plane", world(revision("default")), START, []),  # another's, of another name
@@ -246,6 +267,12 @@ def test_pods_of_the_canary_that_run_already_need_no_second_place() -> None:
     there = [pod(MESH, f"i-{at}", of=owner, node="full", cpu=500, memory=2 * GIB) for at in (1, 2)]
     full = Node("full", 1000, 4 * GIB, 10)
     assert named("capacity_short", mesh(there, nodes=(full,))) == []
+
+
+def test_gateways_need_a_place_too() -> None:
+    door = rendered(3, "1500m")
+    request = msgspec.structs.replace(START, gateways=door)
+    assert named("capacity_short", mesh(), request) == ["CapacityShort"]
 
 
 def test_a_pending_canary_pod_is_named_with_the_schedulers_words() -> None:

@@ -178,8 +178,8 @@ def _candidates(snapshot: Snapshot, selection: Selection) -> Iterator[tuple[Work
 
 
 def _meant(snapshot: Snapshot, not_on: str, workload: Workload, pods: list[Pod]) -> bool:
-    if not_on:
-        return any(pod.proxy and pod.revision != not_on for pod in pods)
+    if not_on:  # gateways of ours move with no restart: each revision has its own
+        return any(pod.proxy and pod.revision != not_on and not pod.ours for pod in pods)
     return any(pod.revision for pod in pods) or expected_revision(snapshot, workload) is not None
 
 

@@ -6,6 +6,7 @@ through both, so the address does; Kubernetes sends requests to the pods of it t
 
 from collections.abc import Iterable, Iterator
 
+from pilotage.decide.gateway_rules import foreign_objects
 from pilotage.decide.gateway_service import service_writes
 from pilotage.decide.install import object_actions, readiness
 from pilotage.decide.inventory import is_ours, part_of
@@ -14,8 +15,18 @@ from pilotage.domain.actions import Action, Apply, Delete, Wait
 from pilotage.domain.findings import Finding
 from pilotage.domain.gateways import gateways_of
 from pilotage.domain.mesh import Gateway
-from pilotage.domain.names import BASE, CREATE_MANAGER, GATEWAY, PART, gateway_in, gateway_part, revision_in, suffixed
-from pilotage.domain.objects import Obj, ObjectRef, ref_of
+from pilotage.domain.names import (
+    BASE,
+    CREATE_MANAGER,
+    GATEWAY,
+    PART,
+    gateway_in,
+    gateway_part,
+    in_words,
+    revision_in,
+    suffixed,
+)
+from pilotage.domain.objects import Obj, ObjectRef
 from pilotage.domain.state import Desired, Revision, Snapshot
 
 
@@ -23,8 +34,8 @@ def gateway_actions(desired: Desired, snapshot: Snapshot, busy: frozenset[str]) 
     """Namespaces and Services at once; Deployments where istiod of their revision is ready and not `busy` changing."""
     yield from _namespaces(desired, snapshot)
     for gateway in desired.gateways:
-        if any(foreign_objects(desired, snapshot, gateway)):
-            continue  # `foreign_gateways` names them
+        if _taken(desired, snapshot, gateway):
+            continue  # `foreign_gateways` says so
         service = ObjectRef("v1", "Service", str(gateway.namespace), gateway.name)
         yield from service_writes(desired, gateway, snapshot.live.get(service))
         for revision in _revisions(desired, gateway):
@@ -36,7 +47,7 @@ def gateway_actions(desired: Desired, snapshot: Snapshot, busy: frozenset[str]) 
 def gateway_waits(desired: Desired, snapshot: Snapshot, revision: Revision) -> Iterator[Wait]:
     """Gateways of a revision that could not take over yet: fewer pods are ready than its HPA keeps at least."""
     for gateway in desired.gateways:
-        if revision in _revisions(desired, gateway) and not any(foreign_objects(desired, snapshot, gateway)):
+        if revision in _revisions(desired, gateway) and not _taken(desired, snapshot, gateway):
             yield from _unready(snapshot, gateway, revision.name)
 
 
@@ -95,13 +106,19 @@ def every_part(snapshot: Snapshot) -> tuple[str, ...]:
 
 def leaving_stages(snapshot: Snapshot, parts: Iterable[str]) -> Iterator[Stage]:
     """Deployments go, their pods drain, then account and role go, which they need to the end; a Service goes last."""
-    for name, of in _by_revision(parts):
-        refs = [ref for part in of for ref in _refs(snapshot, part)]
-        running = tuple(Delete(ref, f"gateways of {name} leave") for ref in refs if ref.kind in RUNNING)
-        yield Stage(f"stop gateways of {name}", running)
-        yield Stage(f"wait for the gateways of {name} to drain", waits=tuple(_draining(snapshot, of)))
-        rest = tuple(Delete(ref, f"gateways of {name} left") for ref in refs if ref.kind not in RUNNING)
-        yield Stage(f"delete what is left of the gateways of {name}", rest)
+    for revision, of in _by_revision(parts):
+        refs = [(ref, part) for part in of for ref in _refs(snapshot, part)]
+        name = "gateways" if revision == BASE else f"gateways of {revision}"
+        yield Stage(f"stop {name}", tuple(_deletes(pair for pair in refs if pair[0].kind in RUNNING)))
+        yield Stage(f"wait for the {name} to drain", waits=tuple(_draining(snapshot, of)))
+        what = "Services of gateways" if revision == BASE else f"what is left of the {name}"
+        yield Stage(f"delete {what}", tuple(_deletes(pair for pair in refs if pair[0].kind not in RUNNING)))
+
+
+def _deletes(refs: Iterable[tuple[ObjectRef, str]]) -> Iterator[Action]:
+    for ref, part in refs:
+        what = f"gateway {gateway_in(part)}" if revision_in(part) == BASE else in_words(part)
+        yield Delete(ref, f"{what} is removed")
 
 
 def _by_revision(parts: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
@@ -112,7 +129,7 @@ def _by_revision(parts: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
     services = groups.pop(BASE, [])
     yield from groups.items()
     if services:
-        yield "the mesh", services
+        yield BASE, services
 
 
 def _draining(snapshot: Snapshot, parts: Iterable[str]) -> Iterator[Wait]:
@@ -124,24 +141,9 @@ def _draining(snapshot: Snapshot, parts: Iterable[str]) -> Iterator[Wait]:
             yield Wait(f"pod {pod.namespace}/{pod.name}", "is still draining" if pod.deleting else "is still there")
 
 
-def foreign_objects(desired: Desired, snapshot: Snapshot, gateway: Gateway) -> Iterator[ObjectRef]:
-    """What stands where the gateway's objects would be and is not ours: a gateway is installed whole or not at all."""
-    for part, objects in desired.gateway_objects.items():
-        if gateway_in(part) == gateway.name:
-            for ref in map(ref_of, objects):
-                if ref in snapshot.live and not is_ours(snapshot.live[ref]):
-                    yield ref
-
-
-def foreign_gateways(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
-    """Gateways that cannot be installed because somebody else's are there under their names."""
-    for gateway in desired.gateways:
-        theirs = tuple(foreign_objects(desired, snapshot, gateway))
-        if theirs:
-            listed = ", ".join(map(str, theirs[:3])) + (f" and {len(theirs) - 3} more" if theirs[3:] else "")
-            message = f"gateway {gateway.name} is not installed: somebody else's stands there: {listed}"
-            fix = "give the gateway another name, or remove that installation with the tool that made it"
-            yield Finding("ForeignGateway", message, gateway.name, fix)
+def _taken(desired: Desired, snapshot: Snapshot, gateway: Gateway) -> bool:
+    """A gateway is installed whole or not at all."""
+    return any(foreign_objects(snapshot, gateway, [revision.name for revision in desired.revisions]))
 
 
 def _namespaces(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:

@@ -5,9 +5,10 @@ Called by the faces (`check`, `status`) and before the decision to complete or r
 
 from collections.abc import Callable, Iterable, Iterator
 
-from pilotage.decide.announcements import news
+from pilotage.decide.announcements import catalog_trouble, news
 from pilotage.decide.badpairs import bad_pairs
 from pilotage.decide.freeing import relabel
+from pilotage.decide.gateway_rules import asked_for, foreign_gateways, namespace_labelled, not_injected
 from pilotage.decide.labels import injection_label_conflicts, unknown_revision_labels
 from pilotage.decide.meshconfig import validate
 from pilotage.decide.overlap import overlap_findings, webhook_findings
@@ -154,6 +155,13 @@ def mesh_config_invalid(snapshot: Snapshot) -> Findings:
             yield from validate(config, snapshot.configs[config])
 
 
+def gateways_in_the_way(snapshot: Snapshot) -> Findings:
+    """What keeps gateways that are asked for from being what they should be."""
+    names = [entry.name for entry in snapshot.mesh.spec.revisions] if snapshot.mesh else []
+    yield from foreign_gateways(snapshot, asked_for(snapshot), names)
+    yield from namespace_labelled(snapshot, asked_for(snapshot))
+
+
 RULES: tuple[Callable[[Snapshot], Iterable[Finding]], ...] = (
     istiod_not_available,
     webhook_findings,
@@ -166,6 +174,8 @@ RULES: tuple[Callable[[Snapshot], Iterable[Finding]], ...] = (
     proxy_not_ready,
     proxy_not_connected,
     proxy_left_behind,
+    not_injected,
+    gateways_in_the_way,
     proxy_not_synced,
     config_rejected,
     injection_failures,
@@ -173,6 +183,7 @@ RULES: tuple[Callable[[Snapshot], Iterable[Finding]], ...] = (
     default_tag_name,
     support_findings,
     news,
+    catalog_trouble,
     bad_pairs,
     retired_registries,
     mesh_config_invalid,

@@ -136,7 +136,7 @@ def _alive(pod: Pod, connected: frozenset[str]) -> bool:
 def _installed(snapshot: Snapshot, pod: Pod) -> bool:
     """Pods of what Pilotage installs with the revision (its gateways) go with it."""
     kind, owner = pod.workload
-    return OWNER_LABEL in pod.labels or _ours(snapshot, ObjectRef("apps/v1", kind, pod.namespace, owner))
+    return pod.ours or _ours(snapshot, ObjectRef("apps/v1", kind, pod.namespace, owner))
 
 
 def _ours(snapshot: Snapshot, ref: ObjectRef) -> bool:

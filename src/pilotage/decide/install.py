@@ -13,6 +13,7 @@ from pilotage.domain.names import (
     RESTARTED_FOR,
     REV,
     gateway_in,
+    in_words,
     suffixed,
     validator_name,
 )
@@ -42,11 +43,11 @@ def object_actions(objects: Iterable[Obj], part: str, newest: Version, snapshot:
         if live is not None and not is_ours(live):
             continue  # `foreign_findings` names it
         if not _moves_validator(obj, live, snapshot):
-            yield from writes(obj, live, f"{part}: as its chart says")
+            yield from writes(obj, live, f"{in_words(part)}: as its chart says")
     wanted = {ref_of(obj) for obj in rendered}
     for ref, obj in snapshot.live.items():
         if is_ours(obj) and part_of(obj) == part and ref not in wanted and ref.kind != "CustomResourceDefinition":
-            yield Delete(ref, f"{part}: no longer in its chart")
+            yield Delete(ref, f"{in_words(part)}: no longer in its chart")
 
 
 def account_actions(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:

@@ -9,9 +9,9 @@ from msgspec import structs
 
 from pilotage.decide.autoscaling import as_scaled, with_corrections
 from pilotage.decide.force import cleared
+from pilotage.decide.gateway_rules import foreign_gateways
 from pilotage.decide.gateways import (
     every_part,
-    foreign_gateways,
     gateway_actions,
     gateway_waits,
     leaving_stages,
@@ -59,7 +59,9 @@ def plan(desired: Desired, snapshot: Snapshot) -> Plan:
 
 
 def _plan(desired: Desired, snapshot: Snapshot) -> Plan:
-    foreign = (*mesh_elsewhere(snapshot), *foreign_findings(desired, snapshot), *foreign_gateways(desired, snapshot))
+    names = [revision.name for revision in desired.revisions]
+    gateways = foreign_gateways(snapshot, desired.gateways, names)
+    foreign = (*mesh_elsewhere(snapshot), *foreign_findings(desired, snapshot), *gateways)
     if any(finding.code in _BLOCKING for finding in foreign):
         waits = tuple(Wait(finding.subject, finding.message) for finding in foreign)
         return Plan("Blocked", waits=waits, findings=foreign)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from pilotage.decide import capacity, foreign, labels, meshconfig
+from pilotage.decide import capacity, foreign, gateway_rules, labels, meshconfig
 from pilotage.decide.eligibility import check_target
 from pilotage.decide.overlap import overlap_findings
 from pilotage.decide.registries import retired_registries
@@ -41,6 +41,7 @@ class Request(msgspec.Struct, frozen=True):
     verb: Verb = Verb.START
     objects: tuple[Obj, ...] = ()
     without_mesh_config: bool = False  # the user said so, or has it copied
+    gateways: tuple[Obj, ...] = ()  # the same of its gateways
 
 
 Findings = Iterator[Finding]
@@ -138,12 +139,23 @@ def injection_label_conflict(snapshot: Snapshot, _: Request) -> Findings:
 
 def capacity_short(snapshot: Snapshot, request: Request) -> Findings:
     """The nodes do not hold the new control plane."""
-    yield from capacity.capacity_short(snapshot, request.objects)
+    yield from capacity.capacity_short(snapshot, (*request.objects, *request.gateways))
 
 
 def quota_short(snapshot: Snapshot, request: Request) -> Findings:
     """A quota does not hold the new control plane."""
     yield from capacity.quota_short(snapshot, request.objects)
+
+
+def foreign_gateway(snapshot: Snapshot, request: Request) -> Findings:
+    """The name of a gateway is taken."""
+    asked = gateway_rules.asked_for(snapshot)
+    yield from gateway_rules.foreign_gateways(snapshot, asked, [request.target.name])
+
+
+def gateway_namespace_labelled(snapshot: Snapshot, _: Request) -> Findings:
+    """Gateways of both revisions would get the same proxy."""
+    yield from gateway_rules.namespace_labelled(snapshot, gateway_rules.asked_for(snapshot))
 
 
 def foreign_control_plane(snapshot: Snapshot, request: Request) -> Findings:
@@ -173,6 +185,8 @@ RULES: tuple[Callable[[Snapshot, Request], Findings], ...] = (
     injection_label_conflict,
     capacity_short,
     quota_short,
+    foreign_gateway,
+    gateway_namespace_labelled,
     foreign_control_plane,
     addon_present,
     retired_registry,

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from pilotage.domain.names import INJECTION_STATUS, PROXY_CONTAINER, REV
+from pilotage.domain.names import INJECTION_STATUS, OWNER_LABEL, PROXY_CONTAINER, REV
 from pilotage.domain.objects import Obj
 
 Labels = dict[str, str]
@@ -57,6 +57,11 @@ class Pod(msgspec.Struct, frozen=True):
                 if container.name == PROXY_CONTAINER:
                     return container
         return None
+
+    @property
+    def ours(self) -> bool:
+        """Of a gateway that Pilotage installed: it comes and goes with its revision."""
+        return OWNER_LABEL in self.labels
 
     @property
     def revision(self) -> str | None:

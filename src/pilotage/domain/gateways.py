@@ -5,6 +5,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from pilotage.domain.mesh import Gateway, GatewayType, ProfileName, ServiceMeshSpec
+from pilotage.domain.names import suffixed
+from pilotage.domain.objects import ObjectRef
 
 
 class GatewayPlace(NamedTuple):
@@ -33,6 +35,22 @@ def gateways_of(spec: ServiceMeshSpec) -> tuple[Gateway, ...]:
     return tuple(
         msgspec.structs.replace(gateway, namespace=gateway.namespace or places[gateway.type].namespace)
         for gateway in spec.gateways or ()
+    )
+
+
+def refs_of(spec: ServiceMeshSpec) -> tuple[ObjectRef, ...]:
+    """Service and Deployments of each, by name: who looks for them sees what stands in their place too."""
+    names = [entry.name for entry in spec.revisions]
+    return tuple(
+        ref
+        for gateway in gateways_of(spec)
+        for ref in (
+            ObjectRef("v1", "Service", str(gateway.namespace), gateway.name),
+            *(
+                ObjectRef("apps/v1", "Deployment", str(gateway.namespace), suffixed(gateway.name, name))
+                for name in names
+            ),
+        )
     )
 
 

@@ -72,6 +72,12 @@ def gateway_in(part: str) -> str:
     return part.partition("_")[2]
 
 
+def in_words(part: str) -> str:
+    """`asm-1-31`, or `gateway edge of asm-1-31`."""
+    gateway = gateway_in(part)
+    return f"gateway {gateway} of {revision_in(part)}" if gateway else part
+
+
 def shared_config(revision: str) -> str:
     """The user's mesh configuration of a revision."""
     return suffixed("istio-shared-configmap", revision)

@@ -88,7 +88,7 @@ def create_mesh(kube: Kube, spec: ServiceMeshSpec, *, dry_run: bool = False) -> 
 def edit_mesh(
     kube: Kube, mesh: ServiceMesh, spec: ServiceMeshSpec, annotations: dict[str, str | None], *, dry_run: bool = False
 ) -> None:
-    """Writes revisions, mode, artifacts and annotations; the rest stays as it is.
+    """Writes revisions, mode, artifacts, changed gateways and annotations; the rest stays as it is.
 
     Raises Retry if the resource was edited since it was read, Refused where an older CRD would drop a field of it.
     """
@@ -100,6 +100,8 @@ def edit_mesh(
             "artifacts": msgspec.to_builtins(spec.artifacts),
         },
     }
+    if spec.gateways != mesh.spec.gateways:
+        body["spec"]["gateways"] = msgspec.to_builtins(spec.gateways)
     taken = kube.patch(MESH, body, dry_run=True)
     dropped = sorted(_dropped(body["spec"], taken["spec"], ""))
     if dropped:

@@ -17,7 +17,7 @@ from pilotage.domain.errors import Refused, TimedOut
 from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import Revision as Entry
 from pilotage.domain.mesh import ServiceMesh
-from pilotage.domain.names import BASE
+from pilotage.domain.names import BASE, PART, gateway_in, revision_in
 from pilotage.domain.objects import Obj, ref_of
 from pilotage.domain.profile import Profile, profile_of
 from pilotage.domain.state import Revision, Snapshot
@@ -56,7 +56,9 @@ def preflight_of(canary: Canary, there: ServiceMesh | None, config: str | None) 
     own = tuple(obj for obj in objects if obj["metadata"].get("labels", {}).get("istio.io/rev") == target.name)
     if there is not None:  # its HPA will ask for as many pods as stable's
         own = as_counterparts(own, snapshot, target.name, there.spec.revisions[0].name)
-    return preflight(snapshot, Request(target, canary.verb, own, without_mesh_config=config is not None))
+    doors = tuple(obj for obj in objects if gateway_in(obj["metadata"].get("labels", {}).get(PART, "")))
+    asked = Request(target, canary.verb, own, without_mesh_config=config is not None, gateways=doors)
+    return preflight(snapshot, asked)
 
 
 def mesh_config_actions(canary: Canary, there: ServiceMesh, config: str | None) -> Iterator[Action]:
@@ -111,9 +113,15 @@ def _fits(support: Support, revision: str) -> bool:
 
 
 def _rendered(canary: Canary) -> tuple[Obj, ...]:
-    """Base and the target's own objects. Charts that do not render are a refusal of their own."""
-    rendered = desire(canary.mesh, canary.session.catalog).objects
-    return (*rendered.get(BASE, ()), *rendered.get(canary.target.name, ()))
+    """Base, the target's own objects, its gateways'. Charts that do not render are a refusal of their own."""
+    desired = desire(canary.mesh, canary.session.catalog)
+    gateways = (
+        obj
+        for part, objects in desired.gateway_objects.items()
+        if revision_in(part) in (BASE, canary.target.name)
+        for obj in objects
+    )
+    return (*desired.objects.get(BASE, ()), *desired.objects.get(canary.target.name, ()), *gateways)
 
 
 def _look(canary: Canary, there: ServiceMesh | None, refs: tuple[Any, ...]) -> Snapshot:

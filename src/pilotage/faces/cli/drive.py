@@ -18,6 +18,7 @@ from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import Mode, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.names import LEASE
+from pilotage.domain.objects import Obj
 from pilotage.domain.profile import profile_of
 from pilotage.edge.holder import verb_identity
 from pilotage.edge.kube import Conflict
@@ -61,11 +62,7 @@ def edit(
     """Writes the intent. Raises Refused with the patch where Git, or another that would put it back, owns the list."""
     resource = session.kube.get(MESH)
     fresh = parse_mesh(resource) if resource else mesh
-    owner = owner_of(resource, ("spec", "revisions")) if resource else None
-    if owner and fresh.spec != spec:  # to confirm what was asked for there already is no change of it
-        patch = json.dumps({"spec": {"revisions": to_builtins(spec.revisions), "mode": spec.mode}})
-        fix = f"have this patch applied there: {patch}"
-        refuse(Finding("FieldOwned", f"spec.revisions of ServiceMesh {MESH.name} is kept by {owner}", MESH.name, fix))
+    _refuse_owned(resource, fresh, spec)
     # Only its status moved since it was read: what the edit was decided on still holds.
     current = fresh if fresh.generation == mesh.generation and fresh.uid == mesh.uid else mesh
     try:
@@ -74,6 +71,19 @@ def edit(
         stands = read_mesh(session.kube)
         if stands is None or stands.spec != spec:
             raise
+
+
+def _refuse_owned(resource: Obj | None, fresh: ServiceMesh, spec: ServiceMeshSpec) -> None:
+    """To confirm what was asked for there already is no change of it."""
+    gateways = fresh.spec.gateways != spec.gateways
+    field = "gateways" if gateways else "revisions"
+    owner = owner_of(resource, ("spec", field)) if resource else None
+    if owner is None or fresh.spec == spec:
+        return
+    wanted = {"gateways": to_builtins(spec.gateways)} if gateways else {"revisions": to_builtins(spec.revisions)}
+    patch = json.dumps({"spec": wanted if gateways else wanted | {"mode": spec.mode}})
+    fix = f"have this patch applied there: {patch}"
+    refuse(Finding("FieldOwned", f"spec.{field} of ServiceMesh {MESH.name} is kept by {owner}", MESH.name, fix))
 
 
 def refuse(finding: Finding) -> NoReturn:

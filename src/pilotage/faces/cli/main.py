@@ -45,6 +45,14 @@ SECTIONS = (
         ),
     ),
     Section(
+        "Gateways",
+        (
+            Verb("gateway enable", f"{_CLI}.gateway:enable", "Install a gateway with pods of every revision."),
+            Verb("gateway disable", f"{_CLI}.gateway:disable", "Drain a gateway and remove it with its address."),
+            Verb("gateway list", f"{_CLI}.gatewaylist:list_", "List gateways, addresses and ready pods."),
+        ),
+    ),
+    Section(
         "Move the applications",
         (
             Verb("tag set", f"{_CLI}.tag:set_", "Create a revision tag or point it elsewhere."),
@@ -62,6 +70,7 @@ GROUPS = {
     "": "Upgrades Istio: a canary control plane, tags, measured restarts, then complete or roll back.",
     "upgrade": "A new control plane beside the old one; then one decision, complete or roll back.",
     "mesh-config": "The user's mesh configuration, one ConfigMap istio-shared-configmap-REVISION per revision.",
+    "gateway": "Gateways: one Service that stays, and pods of every revision behind it.",
     "tag": "Revision tags, interchangeable with those of istioctl, flag for flag.",
     "namespace": "Which revision injects a namespace's new pods.",
 }

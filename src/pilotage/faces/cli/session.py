@@ -90,11 +90,13 @@ class Session:
 
         Without `parts` all of it, as far as it may be read: the rest is in `unknown`. The part `mesh` is the resource.
         """
+        from pilotage.domain.gateways import refs_of
         from pilotage.edge.observe import observe
 
         mesh = self.mesh if parts is None or "mesh" in parts else None
         facts = None if parts is None else parts - {"mesh"}
-        seen = observe(self.kube, self.profile, self.catalog, self.now, parts=facts, mesh=mesh)
+        refs = refs_of(mesh.spec) if mesh else ()
+        seen = observe(self.kube, self.profile, self.catalog, self.now, parts=facts, mesh=mesh, refs=refs)
         blind = [part for part in sorted(parts or ()) if part in seen.unknown]
         if blind:
             raise Refused(f"cannot read {blind[0]}: {seen.unknown[blind[0]]}", fix=TO_LOOK)

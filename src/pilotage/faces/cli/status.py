@@ -58,7 +58,7 @@ def _during_canary(snapshot: Snapshot, stable: str, canary: str) -> str:
         return f"pilotage upgrade complete goes on with the removal of {stable}"
     if not any(plane.available for plane in snapshot.control_planes if plane.revision == canary):
         return f"pilotage upgrade start --revision {canary} goes on, pilotage upgrade rollback goes back"
-    left = sum(pod.revision == stable and not pod.finished for pod in snapshot.pods)
+    left = sum(pod.revision == stable and not pod.finished and not pod.ours for pod in snapshot.pods)
     if left:
         moved = f"move tags or namespaces to {canary}"
         return f"{moved}; then pilotage restart --not-on {canary} replaces the {left} pods left on {stable}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from pilotage.decide.gatewaylist import GatewayRow, list_gateways
 from pilotage.decide.revision_health import RevisionHealth, health
 from pilotage.decide.selectors import asked_name, namespace_labels, revision_of_name, tags
 from pilotage.domain.findings import Finding
@@ -11,6 +12,7 @@ from pilotage.domain.istio import ControlPlane
 from pilotage.domain.mesh import Removal
 from pilotage.domain.state import Snapshot
 from pilotage.faces.render.findings import document, text
+from pilotage.faces.render.gateways import gateway_lines
 from pilotage.faces.render.table import table
 
 
@@ -60,6 +62,7 @@ class Status(msgspec.Struct, rename="camel"):
     operator: bool
     removal: Removal | None  # that waits for nothing but time
     revisions: list[RevisionStatus]
+    gateways: list[GatewayRow]
     labels: list[LabelStatus]
     findings: list[dict[str, str]]
     unknown: dict[str, str]  # what may not be read -> why
@@ -76,6 +79,7 @@ def status_of(snapshot: Snapshot, findings: Sequence[Finding], next_step: str) -
         snapshot.operator,
         snapshot.mesh.removal if snapshot.mesh else None,
         [_revision(snapshot, plane, role, counts) for plane, role in zip(planes, _roles(planes), strict=True)],
+        list(list_gateways(snapshot)),
         list(_labels(snapshot)),
         [document(finding) for finding in findings],
         snapshot.unknown,
@@ -127,7 +131,8 @@ def lines(status: Status, findings: Sequence[Finding]) -> list[str]:
     head = f"Mesh in {status.namespace}, {_owner(status)}, on Kubernetes {status.kubernetes}"
     labels = [(each.label, each.revision or "nowhere", ", ".join(each.namespaces)) for each in status.labels]
     spaces = ["", *table(("LABEL", "LEADS TO", "NAMESPACES"), labels)] if labels else []
-    return [head, "", *revision_lines(status), *spaces, *_tail(status, findings)]
+    gateways = ["", *gateway_lines(status.gateways)] if status.gateways else []
+    return [head, "", *revision_lines(status), *gateways, *spaces, *_tail(status, findings)]
 
 
 def revision_lines(status: Status) -> list[str]:

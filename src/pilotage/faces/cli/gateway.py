@@ -1,0 +1,157 @@
+"""`gateway enable` and `disable`: an edit of the resource, then its loop, as with control planes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import msgspec
+
+from pilotage.decide.capacity import capacity_short
+from pilotage.decide.force import no_mark
+from pilotage.decide.gateway_rules import foreign_gateways, namespace_labelled
+from pilotage.decide.gatewaylist import list_gateways
+from pilotage.decide.preflight import Request, permission_missing
+from pilotage.desired import desire, revisions_of
+from pilotage.domain.errors import Refused
+from pilotage.domain.findings import Finding, Verb
+from pilotage.domain.gateways import PLACES, gateways_of
+from pilotage.domain.mesh import Gateway, GatewayType, ServiceMesh
+from pilotage.domain.names import gateway_in
+from pilotage.domain.objects import ref_of
+from pilotage.domain.profile import profile_of
+from pilotage.domain.state import Snapshot
+from pilotage.edge.observe import PREFLIGHT, observe
+from pilotage.edge.permissions import missing_permissions, needs_of
+from pilotage.faces.cli import options
+from pilotage.faces.cli.ask import confirm
+from pilotage.faces.cli.drive import (
+    Following,
+    edit,
+    enabled_mesh,
+    follow,
+    local_option,
+    refuse_if_blocked,
+    report,
+    settled,
+)
+from pilotage.faces.cli.session import Session
+
+_EGRESS_CONFIGURATION = "kubernetes.azure.com/static-gateway-configuration"  # a pod annotation that AKS reads
+_TYPES = click.Choice([kind.value.lower() for kind in GatewayType], case_sensitive=False)
+
+
+@options.command()
+@click.option("--type", "kind", type=_TYPES, required=True, help="external and internal have a load balancer.")
+@click.option("--name", help="Name of its Service; the profile's name for the type if not given.")
+@click.option("--namespace", "-n", help="Namespace, made if it is not there; the profile's if not given.")
+@click.option("--gateway-configuration-name", metavar="NAME", help="AKS StaticGatewayConfiguration of an egress.")
+@local_option
+@options.dry_run
+@options.output
+@options.waiting("10m")
+def enable(session: Session, kind: str, name: str | None, namespace: str | None, **flags: Any) -> None:
+    """Install a gateway: pods of every revision behind one Service, whose address outlives upgrades.
+
+    Enabling the same again resumes.
+    """
+    mesh = enabled_mesh(session)
+    wish = _wish(mesh, GatewayType(kind.capitalize()), name, namespace)
+    configuration = flags["gateway_configuration_name"]
+    if configuration:
+        wish = msgspec.structs.replace(wish, values={"podAnnotations": {_EGRESS_CONFIGURATION: configuration}})
+    asked = _with(mesh, wish)
+    findings = _preflight(session, asked, wish.name)
+    refuse_if_blocked(findings, Verb.GATEWAY, f"gateway {wish.name} cannot be installed")
+    if flags["dry_run"]:
+        words = f"Gateway {wish.name} would be installed; nothing was written."
+        return report(flags["output"], words, findings=findings)
+    edit(session, mesh, asked.spec, no_mark(), dry_run=False)
+    if not flags["wait"]:
+        return report(flags["output"], f"Gateway {wish.name} was asked for.", then="pilotage gateway list")
+    how = Following(f"gateway enable {wish.name}", flags["output"], flags["timeout"], flags["local"])
+    follow(session, asked, how, settled("Settled", "Canary"))
+    return report(flags["output"], _installed(session, wish.name), then="pilotage gateway list", findings=findings)
+
+
+@options.command()
+@click.argument("name", required=False)
+@click.option("--type", "kind", type=_TYPES, help="The gateway of this type, where there is only one.")
+@local_option
+@options.dry_run
+@options.output
+@options.yes
+@options.waiting("10m")
+def disable(session: Session, name: str | None, kind: str | None, **flags: Any) -> None:
+    """Remove a gateway: its pods drain, then its Service goes, and with it its address. Namespaces stay."""
+    mesh = enabled_mesh(session)
+    gone = _chosen(mesh, name, GatewayType(kind.capitalize()) if kind else None)
+    if flags["dry_run"]:
+        return report(flags["output"], f"Gateway {gone.name} would be removed; nothing was written.")
+    confirm(f"This removes gateway {gone.name} and its address, for good. Go on?", flags["yes"])
+    rest = [each for each in mesh.spec.gateways or () if each.name != gone.name]
+    spec = msgspec.structs.replace(mesh.spec, gateways=rest or None)
+    edit(session, mesh, spec, no_mark(), dry_run=False)
+    if not flags["wait"]:
+        return report(flags["output"], f"Gateway {gone.name} will be removed.", then="pilotage gateway list")
+    how = Following(f"gateway disable {gone.name}", flags["output"], flags["timeout"], flags["local"])
+    follow(session, msgspec.structs.replace(mesh, spec=spec), how, settled("Settled", "Canary"))
+    return report(flags["output"], f"Gateway {gone.name} was removed. Namespace {gone.namespace} stays.")
+
+
+def _wish(mesh: ServiceMesh, kind: GatewayType, name: str | None, namespace: str | None) -> Gateway:
+    """The gateway that is there under this name, if it is the one that was asked for; else a new one."""
+    name = name or PLACES[mesh.spec.profile][kind].name
+    try:
+        wish = msgspec.convert({"name": name, "type": kind, "namespace": namespace}, Gateway)
+    except msgspec.ValidationError as wrong:
+        raise Refused(f"gateway {name} cannot be: {wrong}", fix="use lower case letters, digits and -") from wrong
+    there = next((each for each in mesh.spec.gateways or () if each.name == name), None)
+    if there is None:
+        return wish
+    place = PLACES[mesh.spec.profile][kind].namespace
+    if there.type is not kind or (there.namespace or place) != (namespace or place):
+        words = f"gateway {name} is there already, of type {there.type} in {there.namespace or place}"
+        raise Refused(words, fix="give the new one another name: --name NAME")
+    return there
+
+
+def _with(mesh: ServiceMesh, wish: Gateway) -> ServiceMesh:
+    others = [each for each in mesh.spec.gateways or () if each.name != wish.name]
+    spec = msgspec.structs.replace(mesh.spec, gateways=[*others, wish])
+    return msgspec.structs.replace(mesh, spec=spec)
+
+
+def _chosen(mesh: ServiceMesh, name: str | None, kind: GatewayType | None) -> Gateway:
+    every = gateways_of(mesh.spec)
+    found = [each for each in every if name in (None, each.name) and kind in (None, each.type)]
+    if len(found) == 1 and (name or kind):
+        return found[0]
+    names = ", ".join(each.name for each in every) or "none"
+    raise Refused(f"name one gateway (there: {names})", fix="pilotage gateway disable NAME")
+
+
+def _preflight(session: Session, asked: ServiceMesh, name: str) -> Sequence[Finding]:
+    desired = desire(asked, session.catalog)
+    if not desired.gateways:
+        words = "Pilotage installs gateways for the revisions that it manages, and there is none"
+        raise Refused(words, fix="install the gateway with what installs the control plane")
+    bodies = [body for part, objects in desired.gateway_objects.items() if gateway_in(part) == name for body in objects]
+    profile, refs = profile_of(asked.spec), [ref_of(body) for body in bodies]
+    seen = observe(session.kube, profile, session.catalog, session.now, parts=PREFLIGHT, mesh=asked, refs=refs)
+    denied = missing_permissions(session.kube, needs_of(bodies))
+    seen = msgspec.structs.replace(seen, denied=denied)
+    (gateway,) = (each for each in desired.gateways if each.name == name)
+    revisions = [revision.name for revision in revisions_of(asked, session.catalog)]
+    return (
+        *foreign_gateways(seen, [gateway], revisions),
+        *namespace_labelled(seen, [gateway]),
+        *permission_missing(seen, Request(desired.stable)),
+        *capacity_short(seen, bodies),
+    )
+
+
+def _installed(session: Session, name: str) -> str:
+    snapshot: Snapshot = session.snapshot(frozenset({"live"}))
+    row = next((each for each in list_gateways(snapshot) if each.name == name), None)
+    address = f" at {row.address}" if row and row.address else "; its load balancer has no address yet"
+    return f"Gateway {name} is installed{address}."
