@@ -14,12 +14,12 @@ import pytest
 from bench.standing import ROOT, Standing
 from tools.audit import LEASE, Request, noise
 
-from harness import MESH, STABLE, Cluster, Obj, deployment, eventually, namespace, sandbox
+from harness import CANARY, MESH, STABLE, Cluster, Obj, deployment, eventually, namespace, sandbox
 from intent import events, expect_phase
 
 pytestmark = pytest.mark.e2e
 
-ISTIOD = f"istiod-{STABLE}"
+ISTIOD, CANARIES = f"istiod-{STABLE}", f"istiod-{CANARY}"
 INJECTOR = f"mutatingwebhookconfiguration/istio-sidecar-injector-{STABLE}-{MESH}"
 VALIDATOR = f"validatingwebhookconfiguration/istio-validator-{STABLE}-{MESH}"
 ROLE = f"clusterrole/istiod-clusterrole-{STABLE}-{MESH}"
@@ -156,6 +156,79 @@ def test_whatever_an_adversary_edits_is_put_back_once_if_it_is_ours_and_left_alo
     assert [str(each) for each in noise(after)] == []
     assert len(after) <= calm * 1.2 + 5
     assert standing.resident <= held * 1.1
+
+
+def test_while_a_canary_is_there_its_autoscaler_says_what_stables_says(mesh: Cluster, standing: Standing) -> None:
+    """On a real API server: what it fills in by itself, and what it keeps of who wrote, are its own."""
+    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    _scale(mesh, ISTIOD, "kubectl-edit", maxReplicas=8, behavior={"scaleDown": {"stabilizationWindowSeconds": 60}})
+    _expect_alike(mesh, maxReplicas=8)
+    _scale(mesh, CANARIES, "tuner", maxReplicas=3, behavior={"scaleUp": {"selectPolicy": "Disabled"}})
+    _expect_alike(mesh, maxReplicas=8)
+    mesh.kubectl("delete", "hpa", CANARIES, "-n", MESH).must()
+    _expect_alike(mesh, maxReplicas=8)
+    _scale(mesh, CANARIES, "k9s", maxReplicas=4, behavior=None)
+    _scale(mesh, ISTIOD, "kubectl-edit", maxReplicas=9, behavior=None)
+    _expect_alike(mesh, maxReplicas=9)
+    told = (
+        ("Copied", f"made with the spec of HorizontalPodAutoscaler {MESH}/{ISTIOD}"),
+        ("Followed", "spec.maxReplicas 8 -> 9; follows"),
+        ("Followed", "changed there by kubectl-edit at 20"),
+        ("PutBack", f"{MESH}/{CANARIES}: spec.behavior"),
+        ("PutBack", "spec.maxReplicas 3 by tuner at 20"),
+    )
+    eventually("all of it is told", lambda: all(_told(mesh, *each) for each in told))
+    assert [str(each) for each in noise(_rest(standing, 10)) if "autoscalers" in each.resource] == []
+    mesh.pilotage("upgrade", "rollback", "--yes").must()
+
+
+def test_replicas_are_handed_over_to_an_autoscaler_of_the_users(mesh: Cluster, standing: Standing) -> None:  # noqa: ARG001
+    """None is lost on the way: what an apply leaves out is deleted, and Kubernetes would run one."""
+    values = {"pilot": {"autoscaleEnabled": False, "replicaCount": 3}}
+    mesh.kubectl(
+        "patch", "servicemesh", "default", "--type=merge", "-p", json.dumps({"spec": {"values": values}})
+    ).must()
+    eventually("three are asked for", lambda: mesh.get("deployment", ISTIOD, "-n", MESH)["spec"].get("replicas") == 3)
+    eventually("ours is gone", lambda: ISTIOD not in mesh.names("hpa", MESH))
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": ISTIOD}
+    spec = {"minReplicas": 3, "maxReplicas": 6, "scaleTargetRef": target}
+    meta = {"name": "mine", "namespace": MESH}
+    mesh.apply({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": meta, "spec": spec})
+    generations = [mesh.get("deployment", ISTIOD, "-n", MESH)["metadata"]["generation"]]
+    eventually("they are given away", lambda: not _holds_replicas(mesh))
+    after = mesh.get("deployment", ISTIOD, "-n", MESH)
+    assert (after["spec"]["replicas"], after["metadata"]["generation"]) == (3, *generations)
+
+
+def _told(mesh: Cluster, reason: str, words: str) -> bool:
+    return any(words in event["note"] for event in events(mesh, reason))
+
+
+def _holds_replicas(mesh: Cluster) -> bool:
+    """Whether our loop does."""
+    meta = json.loads(
+        mesh.kubectl("get", "deployment", ISTIOD, "-n", MESH, "-o", "json", "--show-managed-fields").must().out
+    )
+    entries = [each for each in meta["metadata"]["managedFields"] if each["manager"] == "pilotage"]
+    return any("f:replicas" in entry["fieldsV1"].get("f:spec", {}) for entry in entries)
+
+
+def _scale(mesh: Cluster, name: str, manager: str, **spec: Any) -> None:
+    patch = ("--type=merge", "-p", json.dumps({"spec": spec}))
+    mesh.kubectl("patch", "hpa", name, "-n", MESH, f"--field-manager={manager}", *patch).must()
+
+
+def _expect_alike(mesh: Cluster, **spec: Any) -> None:
+    """Both autoscalers say this, and the same of all else but what they scale."""
+
+    def are() -> bool:
+        found = {each["metadata"]["name"]: each["spec"] for each in mesh.get("hpa", "-n", MESH)["items"]}
+        if CANARIES not in found:
+            return False
+        ours, theirs = ({**found[name], "scaleTargetRef": None} for name in (ISTIOD, CANARIES))
+        return ours == theirs and ours == ours | spec
+
+    eventually(f"both autoscalers say {spec}", are)
 
 
 def _rest(standing: Standing, seconds: float) -> list[Request]:
