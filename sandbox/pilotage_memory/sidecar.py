@@ -15,6 +15,7 @@ INJECTED: Final = "sidecar.istio.io/status"
 REVISION: Final = "istio.io/rev"
 _INIT: Final = "istio-init"
 _INJECT: Final = "sidecar.istio.io/inject"
+_OVERRIDES: Final = "proxy.istio.io/overrides"
 _VOLUMES: Final = (
     "workload-socket",
     "credential-socket",
@@ -58,6 +59,8 @@ def injected(pod: Obj, injector: Injector) -> Obj:
     labels, annotations = meta.get("labels") or {}, meta.get("annotations") or {}
     if INJECTED in annotations:
         _strip(spec)
+    elif own := [each for each in spec["containers"] if each["name"] == PROXY]:
+        annotations = annotations | {_OVERRIDES: json.dumps({"containers": [_kept(each) for each in own]})}
     gateway = annotations.get("inject.istio.io/templates") == "gateway"
     native = not gateway and annotations.get("sidecar.istio.io/nativeSidecar", str(injector.native).lower()) == "true"
     apps = [each["name"] for each in spec["containers"] if each["name"] != PROXY]
@@ -120,6 +123,11 @@ def _replace(containers: list[Obj], proxy: Obj) -> None:
             containers[index] = proxy | each | {"image": image, "env": [*(each.get("env") or ()), *proxy["env"]]}
             return
     containers.append(proxy)
+
+
+def _kept(own: Obj) -> Obj:
+    """A container of the pod's own as istiod notes it, to lay it over the next proxy too."""
+    return {key: value for key, value in own.items() if (key, value) != ("image", "auto")}
 
 
 def _add_volumes(spec: Obj) -> None:

@@ -16,6 +16,7 @@ class Role(StrEnum):
 ROLE_OF: Final[Mapping[str, Role]] = {
     "status": Role.VIEWER,
     "check": Role.VIEWER,
+    "drift": Role.VIEWER,
     "get-revisions": Role.VIEWER,
     "get-upgrades": Role.VIEWER,
     "releases": Role.VIEWER,

@@ -13,15 +13,13 @@ from pilotage.edge.wire import (
     Meta,
     PodSpec,
     Wire,
-    controller_of,
     count,
     millicores,
     requests_of,
+    workload_of,
 )
 
 _KEPT: Final = ("istio.io/", "sidecar.istio.io/", "proxy.istio.io/", "inject.istio.io/", f"{GROUP}/", "sandbox.")
-_TEMPLATE_HASH: Final = "pod-template-hash"
-_ROLLOUT_HASH: Final = "rollouts-pod-template-hash"
 
 _millicores = lru_cache(1024)(millicores)
 _count = lru_cache(1024)(count)
@@ -94,7 +92,7 @@ def _pod(wire: PodWire, owners: dict[str, str]) -> Pod:
         meta.deletion_timestamp is not None,
         meta.labels or {},
         {key: value for key, value in (meta.annotations or {}).items() if key.startswith(_KEPT)},
-        _workload(meta, owners),
+        workload_of(meta, owners),
         containers,
         init,
         spec.node_name or "",
@@ -104,26 +102,6 @@ def _pod(wire: PodWire, owners: dict[str, str]) -> Pod:
         meta.creation_timestamp or "",
         "" if is_ready else _reason(status, conditions, (*init, *containers)),
     )
-
-
-def _workload(meta: Meta, owners: dict[str, str]) -> tuple[str, str]:
-    """(kind, name) of what owns the pod; a ReplicaSet is named after its owner and a hash that is on the pod."""
-    owner = controller_of(meta)
-    if owner is None:
-        return ("Pod", meta.name)
-    kind, name, api_version = owner.kind, owner.name, owner.api_version
-    if kind == "ReplicaSet":
-        labels = meta.labels or {}
-        for label, above, version in (
-            (_TEMPLATE_HASH, "Deployment", "apps/v1"),
-            (_ROLLOUT_HASH, "Rollout", "argoproj.io/v1alpha1"),
-        ):
-            suffix = f"-{labels.get(label)}"
-            if label in labels and name.endswith(suffix):
-                kind, name, api_version = above, name.removesuffix(suffix), version
-                break
-    owners[kind] = api_version
-    return (kind, name)
 
 
 def _containers(specs: list[ContainerSpec] | None, statuses: list[ContainerStatus] | None) -> tuple[Container, ...]:

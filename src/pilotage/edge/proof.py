@@ -40,12 +40,12 @@ def injection_proof(
     """
     place = f"namespace {namespace}"
     try:
-        pod = kube.create(_pod(namespace, pod_labels), dry_run=True)
+        pod = kube.create(dry_run_pod(namespace, pod_labels), dry_run=True)
     except Denied as denied:
         return Finding("HealthUnknown", f"injection could not be tried: {denied}", place, denied.fix)
     except (Refused, Retry) as failed:
         return _unproven(place, revision, f"a pod could not be created: {failed}")
-    proxy = _proxy(pod)
+    proxy = proxy_of(pod)
     if proxy is None:
         return _unproven(place, revision, "a new pod got no proxy")
     actual = annotations_of(pod).get(REV, "")
@@ -61,7 +61,8 @@ def _unproven(place: str, revision: str, message: str) -> Finding:
     return Finding("InjectionNotProven", f"{place}, revision {revision}: {message}", place, fix)
 
 
-def _pod(namespace: str, labels: dict[str, str]) -> Obj:
+def dry_run_pod(namespace: str, labels: dict[str, str]) -> Obj:
+    """A pod that the strictest PodSecurity level lets in, to be created as a dry run."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -70,7 +71,7 @@ def _pod(namespace: str, labels: dict[str, str]) -> Obj:
     }
 
 
-def _proxy(pod: Obj) -> dict[str, Any] | None:
+def proxy_of(pod: Obj) -> dict[str, Any] | None:
     """istio-proxy in `containers` or, as a native sidecar, in `initContainers`."""
     spec = pod["spec"]
     both = (*spec.get("containers", ()), *(spec.get("initContainers") or ()))

@@ -10,6 +10,8 @@ import msgspec
 
 from pilotage.domain.quantity import parse_quantity
 
+_TEMPLATE_HASH: Final = "pod-template-hash"
+_ROLLOUT_HASH: Final = "rollouts-pod-template-hash"
 _NO_REQUESTS: Final[dict[str, str | int | float]] = {}
 
 
@@ -67,6 +69,29 @@ class Template(Wire):
 def controller_of(meta: Meta) -> OwnerReference | None:
     """The owner that makes and deletes it."""
     return next((owner for owner in meta.owner_references or () if owner.controller), None)
+
+
+def workload_of(meta: Meta, owners: dict[str, str]) -> tuple[str, str]:
+    """(kind, name) of what owns the pod; a ReplicaSet is named after its owner and a hash that is on the pod.
+
+    `owners` collects the apiVersion of each kind that owns pods.
+    """
+    owner = controller_of(meta)
+    if owner is None:
+        return ("Pod", meta.name)
+    kind, name, api_version = owner.kind, owner.name, owner.api_version
+    if kind == "ReplicaSet":
+        labels = meta.labels or {}
+        for label, above, version in (
+            (_TEMPLATE_HASH, "Deployment", "apps/v1"),
+            (_ROLLOUT_HASH, "Rollout", "argoproj.io/v1alpha1"),
+        ):
+            suffix = f"-{labels.get(label)}"
+            if label in labels and name.endswith(suffix):
+                kind, name, api_version = above, name.removesuffix(suffix), version
+                break
+    owners[kind] = api_version
+    return (kind, name)
 
 
 def requests_of(container: ContainerSpec) -> dict[str, str | int | float]:

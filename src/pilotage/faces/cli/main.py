@@ -14,6 +14,7 @@ SECTIONS = (
         (
             Verb("status", f"{_CLI}.status:status", "Show revisions, proxies, tags and the next step."),
             Verb("check", f"{_CLI}.check:check", "Run all rules and print their findings."),
+            Verb("drift", f"{_CLI}.drift:drift", "Show which proxies are behind what injection gives now."),
             Verb("get-revisions", f"{_CLI}.upgrades:get_revisions", "List the revisions of the catalog."),
             Verb("get-upgrades", f"{_CLI}.upgrades:get_upgrades", "List the revisions this cluster may move to."),
             Verb("version", f"{_CLI}.version:version", "Show the versions of Pilotage, Kubernetes and Istio."),

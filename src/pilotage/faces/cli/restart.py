@@ -1,13 +1,17 @@
 """`restart`: workloads get their new proxy, one by one or a few at a time, each waited for until its pods are Ready."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from pilotage.decide.dataplane import Key, Selection, restart_findings, to_restart
+from pilotage.decide.drift import State, behind
 from pilotage.domain.cluster import Workload
 from pilotage.domain.errors import Refused, TimedOut
 from pilotage.domain.findings import Finding
+from pilotage.domain.state import Snapshot
+from pilotage.faces.cli.drifted import drifted
 from pilotage.faces.cli.options import command, dry_run, output, waiting
 from pilotage.faces.cli.restarts import PARTS, Outcome, Pace, Restarts
 from pilotage.faces.cli.session import Session
@@ -31,6 +35,7 @@ _KINDS = {
 @click.option("-n", "--namespace", metavar="NAMESPACE", help="Where the workloads are; all in it if none is named.")
 @click.option("--all", "everything", is_flag=True, help="All with a proxy: of the namespace, or of every namespace.")
 @click.option("--not-on", default="", metavar="REVISION", help="Only those with a proxy of another revision.")
+@click.option("--outdated", is_flag=True, help="Only those that `pilotage drift` finds behind.")
 @click.option("--parallel", type=click.IntRange(min=1), default=1, show_default=True, help="How many at a time.")
 @dry_run
 @output
@@ -42,9 +47,9 @@ def restart(session: Session, names: tuple[str, ...], namespace: str | None, **f
     with its cause, and no other is begun.
     """
     selection = _selection(session, names, namespace, flags)
+    keys = _outdated(session, selection) if flags["outdated"] else None
     snapshot = session.snapshot(PARTS)
-    workloads = to_restart(snapshot, selection)
-    findings = restart_findings(snapshot, selection)
+    workloads, findings = _chosen(snapshot, selection, keys)
     if findings and (names or not workloads):
         words = f"a restart would not do for {counted(len(findings), 'workload')}"
         raise Refused(words, fix=findings[0].fix, findings=findings)
@@ -64,15 +69,38 @@ def restart(session: Session, names: tuple[str, ...], namespace: str | None, **f
 
 def _selection(session: Session, names: tuple[str, ...], namespace: str | None, flags: dict[str, Any]) -> Selection:
     """Raises UsageError unless exactly one way of choosing is used."""
-    everything, not_on = flags["everything"], flags["not_on"]
-    if names and (everything or not_on):
-        raise click.UsageError("names exclude --all and --not-on")
-    if not (names or namespace or everything or not_on):
-        raise click.UsageError("say which: KIND/NAME, -n NAMESPACE, --not-on REVISION, or --all")
+    everything, not_on, outdated = flags["everything"], flags["not_on"], flags["outdated"]
+    if names and (everything or not_on or outdated):
+        raise click.UsageError("names exclude --all, --not-on and --outdated")
+    if not_on and outdated:
+        raise click.UsageError("--outdated excludes --not-on")
+    if not (names or namespace or everything or not_on or outdated):
+        raise click.UsageError("say which: KIND/NAME, -n NAMESPACE, --not-on REVISION, --outdated, or --all")
     if names:
         place = namespace or session.kube.namespace
         return Selection(names=tuple(_key(name, place) for name in names))
     return Selection(namespaces=(namespace,) if namespace else (), not_on=not_on)
+
+
+def _chosen(
+    snapshot: Snapshot, selection: Selection, keys: Sequence[Key] | None
+) -> tuple[tuple[Workload, ...], tuple[Finding, ...]]:
+    """What to restart, and why the rest is left. `keys`, where given, are chosen instead, if they still exist."""
+    if keys is not None:
+        there = {(each.kind, each.namespace, each.name) for each in snapshot.workloads}
+        selection = Selection(names=tuple(key for key in keys if key in there))
+        if not selection.names:
+            return (), ()
+    return to_restart(snapshot, selection), restart_findings(snapshot, selection)
+
+
+def _outdated(session: Session, asked: Selection) -> tuple[Key, ...]:
+    """What is behind, by name. What is not known is left alone, and said."""
+    drift = drifted(session, asked.namespaces).drift
+    unknown = sum(len(row.running.pods) for row in drift.rows if row.state is State.UNKNOWN)
+    if unknown:
+        click.echo(f"{counted(unknown, 'pod')} left alone: not known what they would get. pilotage drift", err=True)
+    return behind(drift)
 
 
 def _key(name: str, namespace: str) -> Key:

@@ -1,0 +1,163 @@
+"""Running proxies from a list of pods, page by page: what is alike is one row, so that no page has to be kept.
+
+Called by `faces` for `drift`. The next page is asked for while one is decoded.
+"""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import msgspec
+
+from pilotage.domain.drift import AUTO, DECIDING, MANAGED_GATEWAY, OVERRIDES, TEMPLATES, Asked, Interest, Pairs, Running
+from pilotage.domain.errors import Denied
+from pilotage.domain.names import INJECTION_STATUS, PROXY_CONTAINER, REV
+from pilotage.edge.kube import Kube
+from pilotage.edge.wire import Meta, Wire, controller_of, workload_of
+
+# Written by controllers, different in each pod or each rollout: no template of a person's reads them.
+_CONTROLLERS: Final = (
+    "pod-template-hash",
+    "controller-revision-hash",
+    "pod-template-generation",
+    "statefulset.kubernetes.io/pod-name",
+    "apps.kubernetes.io/pod-index",
+    "controller-uid",
+    "job-name",
+    "batch.kubernetes.io/",
+    "rollouts-pod-template-hash",
+)
+_WRITTEN: Final = (REV, INJECTION_STATUS, OVERRIDES, "kubectl.kubernetes.io/", "prometheus.io/")
+
+
+class Image(Wire):
+    name: str = ""
+    image: str | None = ""
+
+
+class Spec(Wire):
+    containers: list[Image] = []
+    init_containers: list[Image] | None = None
+    host_network: bool = False
+
+
+class Status(Wire):
+    phase: str = ""
+
+
+class PodWire(Wire):
+    metadata: Meta
+    spec: Spec = msgspec.field(default_factory=Spec)
+    status: Status = msgspec.field(default_factory=Status)
+
+
+class PodPage(Wire):
+    items: list[PodWire] | None = None
+
+
+class _Overrides(Wire):
+    containers: list[Image] | None = None
+    init_containers: list[Image] | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(PodPage)
+_OVERRIDES: Final = msgspec.json.Decoder(_Overrides)
+
+
+class _Key(NamedTuple):
+    asked: Asked
+    kind: str
+    name: str
+    revision: str
+    image: str
+    native: bool
+
+
+def running(kube: Kube, interest: Interest, namespaces: Iterable[str] = (), labels: str = "") -> list[Running]:
+    """Pods that neither ended nor are being deleted, of these namespaces or of all. `labels`: a selector.
+
+    Raises Denied where they may not be listed.
+    """
+    rows: dict[_Key, list[str]] = {}
+    for namespace in tuple(namespaces) or ("",):
+        for page in _ahead(kube.list_pages("v1", "Pod", namespace, labels=labels)):
+            for pod in _DECODER.decode(page).items or ():
+                if pod.status.phase not in ("Succeeded", "Failed") and pod.metadata.deletion_timestamp is None:
+                    rows.setdefault(_key(pod, interest), []).append(pod.metadata.name)
+    return [Running(*key, tuple(names)) for key, names in rows.items()]
+
+
+def of_cron_jobs(kube: Kube, rows: list[Running]) -> list[Running]:
+    """Rows of a CronJob's Jobs as the CronJob's; where Jobs may not be read, they stay Jobs."""
+    spaces = {row.asked.namespace for row in rows if row.kind == "Job"}
+    try:
+        jobs = [obj for space in sorted(spaces) for obj in kube.list_metadata("batch/v1", "Job", space)]
+    except Denied:
+        return rows
+    metas = [msgspec.convert(obj["metadata"], Meta) for obj in jobs]
+    owned = ((meta, controller_of(meta)) for meta in metas)
+    crons = {(meta.namespace, meta.name): owner.name for meta, owner in owned if owner and owner.kind == "CronJob"}
+    return [
+        msgspec.structs.replace(row, kind="CronJob", name=crons[place])
+        if (place := (row.asked.namespace, row.name)) in crons and row.kind == "Job"
+        else row
+        for row in rows
+    ]
+
+
+def _ahead(pages: Iterator[bytes]) -> Iterator[bytes]:
+    """The same pages, each asked for while the one before is worked on. Two are held at most."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, pages, None)
+        while (page := coming.result()) is not None:
+            coming = pool.submit(next, pages, None)
+            yield page
+
+
+def _key(pod: PodWire, interest: Interest) -> _Key:
+    meta, spec = pod.metadata, pod.spec
+    annotations = meta.annotations or {}
+    init = next((each for each in spec.init_containers or () if each.name == PROXY_CONTAINER), None)
+    proxy = init or next((each for each in spec.containers if each.name == PROXY_CONTAINER), None)
+    injected = INJECTION_STATUS in annotations
+    labels = meta.labels or {}
+    managed = annotations.get(REV, "") if MANAGED_GATEWAY in labels and proxy and not injected else None
+    own = "" if proxy is None or managed is not None else (proxy.image or AUTO)
+    if injected:
+        own = _own(annotations.get(OVERRIDES, ""))
+    image = (proxy.image or "") if proxy else ""
+    asked = _asked(meta.namespace, *_read(labels, annotations, interest), spec.host_network, own, managed)
+    kind, name = workload_of(meta, {})
+    recorded = annotations.get(REV, "") if proxy else ""
+    return _Key(asked, kind, name, recorded, image, init is not None)
+
+
+# One object for all pods that ask the same: ten thousand pods are a few hundred of them.
+_asked = lru_cache(8192)(Asked)
+
+
+def _read(labels: dict[str, str], annotations: dict[str, str], interest: Interest) -> tuple[Pairs, Pairs]:
+    """The labels and annotations that somebody reads, sorted."""
+    named = annotations.get(TEMPLATES)
+    plain = interest.default_plain if named is None else all(n.strip() in interest.plain for n in named.split(","))
+    if plain and not interest.everything:
+        chosen = [(key, labels[key]) for key in interest.labels if key in labels]
+        told = [pair for pair in annotations.items() if pair[0] in DECIDING]
+    else:
+        chosen = [pair for pair in labels.items() if not pair[0].startswith(_CONTROLLERS)]
+        told = [pair for pair in annotations.items() if not pair[0].startswith(_WRITTEN)]
+    return tuple(sorted(chosen)), tuple(sorted(told))
+
+
+@lru_cache(1024)
+def _own(overrides: str) -> str:
+    """Image of the istio-proxy container that the pod had of its own, AUTO where it left that open, "" without one."""
+    if not overrides:
+        return ""
+    try:
+        told = _OVERRIDES.decode(overrides)
+    except msgspec.MsgspecError:
+        return ""
+    both = (*(told.containers or ()), *(told.init_containers or ()))
+    return next((each.image or AUTO for each in both if each.name == PROXY_CONTAINER), "")

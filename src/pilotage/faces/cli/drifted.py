@@ -1,0 +1,35 @@
+"""One look at what drifts: small lists and pages of pods, then dry runs. Called by `drift` and `restart --outdated`."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pilotage.decide.drift import Drift, compare, groups
+from pilotage.decide.injection import injection_of
+from pilotage.decide.reading import Reading, interest_of
+from pilotage.domain.drift import Expected
+from pilotage.edge.dryruns import may_try, try_all
+from pilotage.edge.injectors import look
+from pilotage.edge.running import of_cron_jobs, running
+from pilotage.faces.cli.session import Session
+
+NO_RIGHT = "you may not create pods, not even as dry runs"
+NOT_ASKED = "--no-proof"
+
+
+class Drifted(NamedTuple):
+    """`untried`: why nothing was tried, "" where it was."""
+
+    drift: Drift
+    untried: str
+
+
+def drifted(session: Session, namespaces: Sequence[str] = (), labels: str = "", *, prove: bool = True) -> Drifted:
+    """Of pods in these namespaces, or in all, that `labels` select. Raises Denied where pods may not be listed."""
+    kube = session.kube
+    facts = look(kube)
+    injection = injection_of(facts.injectors, facts.namespaces, facts.configs, facts.proxy_configs, facts.unknown)
+    rows = of_cron_jobs(kube, running(kube, interest_of(injection), namespaces, labels))
+    grouped = groups(rows, injection)
+    untried = NOT_ASKED if not prove else "" if may_try(kube, namespaces) else NO_RIGHT
+    tried: dict[Reading, Expected] = {} if untried else try_all(kube, grouped.tries)
+    return Drifted(compare(rows, injection, grouped, tried), untried)
