@@ -27,6 +27,7 @@ from pilotage.decide.install import (
     readiness,
 )
 from pilotage.decide.inventory import parts_present
+from pilotage.decide.newcomers import crowded, newcomers, with_newcomers, without
 from pilotage.decide.removal import (
     SOAKING,
     Verdict,
@@ -53,9 +54,18 @@ def plan(desired: Desired, snapshot: Snapshot) -> Plan:
         made = _disable(snapshot)
         leaving: tuple[str, ...] = () if made.phase == "Disabled" else (EVERY_REVISION,)
     else:
-        asked = as_scaled(desired, snapshot)
-        made, leaving = with_corrections(_plan(asked, snapshot), asked, snapshot), removed(desired, snapshot)
+        leaving = removed(desired, snapshot)
+        made = _at_most_two(desired, snapshot, leaving)
     return structs.replace(made, now=(*made.now, *cleared(snapshot, leaving)))
+
+
+def _at_most_two(desired: Desired, snapshot: Snapshot, leaving: tuple[str, ...]) -> Plan:
+    late = newcomers(desired, snapshot, leaving)
+    if desired.stable.name in late:
+        return crowded(late, leaving)
+    asked = as_scaled(without(desired, late) if late else desired, snapshot)
+    made = with_corrections(_plan(asked, snapshot), asked, snapshot)
+    return with_newcomers(made, late, leaving) if late else made
 
 
 def _plan(desired: Desired, snapshot: Snapshot) -> Plan:
