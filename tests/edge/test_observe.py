@@ -18,6 +18,7 @@ from pilotage.edge.observe import ALL, INSTALL, Parts, observe
 
 MESH = "/api/v1/namespaces/istio-system"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+EMPTY = Catalog((), "none", complete_until=NOW.date())
 APP_PODS = "/api/v1/pods"
 
 
@@ -42,7 +43,7 @@ def answering(lists: dict[str, Any]) -> Respond:
 def look(folder: Path, lists: dict[str, Any], parts: Parts = ALL, refs: tuple[ObjectRef, ...] = ()) -> Snapshot:
     with serving(answering(lists)) as api:
         profile = PROFILES[ProfileName.ISTIO]
-        return observe(api.connect(folder), profile, Catalog((), "none"), NOW, parts=parts, refs=refs)
+        return observe(api.connect(folder), profile, EMPTY, NOW, parts=parts, refs=refs)
 
 
 def forbidden(what: str) -> Reply:
@@ -81,7 +82,7 @@ def test_an_api_server_that_does_not_answer_gives_no_half_a_look(tmp_path: Path)
     with serving(answering({})) as api:
         kube = api.connect(tmp_path)
     with pytest.raises(Unreachable):
-        observe(kube, PROFILES[ProfileName.ISTIO], Catalog((), "none"), NOW)
+        observe(kube, PROFILES[ProfileName.ISTIO], EMPTY, NOW)
 
 
 def test_mesh_configurations_are_the_configmaps_with_the_key_mesh(tmp_path: Path) -> None:
@@ -179,7 +180,7 @@ def test_resources_that_name_a_revision_are_found_among_whatever_kinds_istio_ser
         seen = observe(
             api.connect(tmp_path),
             PROFILES[ProfileName.ISTIO],
-            Catalog((), "none"),
+            EMPTY,
             NOW,
             parts=frozenset({"resources"}),
         )

@@ -25,6 +25,7 @@ from pilotage.edge.store import Store
 
 MESH = "istio-system"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+EMPTY = Catalog((), "none", complete_until=NOW.date())
 SERVICES, PODS, HPAS = "/api/v1/services", "/api/v1/pods", "/apis/autoscaling/v2/horizontalpodautoscalers"
 HOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 OURS = {"pilotage.dev/managed": "true"}
@@ -40,7 +41,7 @@ class World:
         self.store = Store(kube, lambda collection, cause: self.said.append((collection, cause)))
 
     def look(self, source: Kube | Source, parts: Parts = ALL, refs: tuple[ObjectRef, ...] = ()) -> Snapshot:
-        return observe(source, PROFILES[ProfileName.ISTIO], Catalog((), "none"), NOW, parts=parts, refs=refs)
+        return observe(source, PROFILES[ProfileName.ISTIO], EMPTY, NOW, parts=parts, refs=refs)
 
     def names(self) -> list[str]:
         return [obj["metadata"]["name"] for obj in self.store.list("v1", "Service", labels="pilotage.dev/managed=true")]
@@ -79,6 +80,19 @@ def test_after_any_changes_the_store_tells_what_lists_tell(world: World) -> None
         _change(world.api, dice, made)
     eventually("the store is where lists are", lambda: world.look(world.store) == world.look(world.kube))
     assert len(world.look(world.store).pods) > 5
+
+
+def test_who_looks_now_and_then_holds_nobody_up_while_it_waits(world: World) -> None:
+    over, seen = threading.Event(), list[Snapshot]()
+    with world.store.aside().pools() as pools:
+        for pool in pools:
+            for _ in range(100):
+                pool.submit(over.wait)
+    try:
+        threading.Thread(target=lambda: seen.append(world.look(world.store)), daemon=True).start()
+        eventually("the loop has looked", lambda: seen)
+    finally:
+        over.set()
 
 
 def _change(api: Living, dice: random.Random, made: set[tuple[str, str, str]]) -> None:

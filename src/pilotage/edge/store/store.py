@@ -29,8 +29,8 @@ from pilotage.edge.workloads import KINDS
 
 T = TypeVar("T")
 
-_REQUESTS: Final = 8  # at once
-_FACTS: Final = 32  # more than there are facts
+_AT_ONCE: Final = 8  # requests, and facts that wait for them; what is followed is answered at once
+_ASIDE: Final = 4  # the same for who looks now and then
 _REPORTS: Final = 5.0  # seconds for which an istiod's answer will do
 _KNOWN: Final = 600.0  # seconds for what changes with the API server itself
 _SERVED: Final = 60.0  # seconds for the kinds that it serves, where no CRD tells of new ones
@@ -51,13 +51,14 @@ class Store:
         self._lock = threading.Lock()
         self._informers: dict[Watched, Informer[Any]] = {}
         self._asked = Asked()
-        self._pools = Pools(ThreadPoolExecutor(_REQUESTS, "requests"), ThreadPoolExecutor(_FACTS, "facts"))
+        self._pools, self._others = _pools(_AT_ONCE), _pools(_ASIDE)
         self._wakes = True
 
     def aside(self) -> "Store":
-        """The same, for one who looks now and then: what only it reads rings no bell."""
+        """The same, for one who looks now and then: what only it reads rings no bell, and it keeps no thread busy
+        that the loop needs: an istiod that hangs has it wait for long."""
         other = copy.copy(self)
-        other._wakes = False
+        other._wakes, other._pools = False, self._others
         return other
 
     def begin(self) -> int:
@@ -78,7 +79,7 @@ class Store:
     def close(self) -> None:
         """Follow nothing any more; each thread ends with its request at the latest."""
         self._over.set()
-        for pool in self._pools:
+        for pool in (*self._pools, *self._others):
             pool.shutdown(wait=False)
 
     def get(self, ref: ObjectRef) -> Obj | None:
@@ -145,6 +146,10 @@ class Store:
             if obj is None or _selects(watched.labels, labels_of(obj)) or informer.has(key):
                 version = obj["metadata"]["resourceVersion"] if obj else ""
                 informer.expect(key, version, lambda: self.kube.get(ref))
+
+
+def _pools(threads: int) -> Pools:
+    return Pools(ThreadPoolExecutor(threads, "requests"), ThreadPoolExecutor(threads, "facts"))
 
 
 def _covers(watched: Watched, ref: ObjectRef) -> bool:

@@ -1,8 +1,10 @@
 """`pilotage operator`: the loop for ever, under the Lease, until it is told to stop."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Final
 
 import click
 
@@ -15,6 +17,8 @@ from pilotage.faces.operator.metrics import Metrics
 from pilotage.faces.operator.pulse import Pulse
 from pilotage.faces.operator.report import Exchanges, Report
 from pilotage.faces.operator.server import Place, place, serving
+
+_TURN: Final = 0.0005  # seconds until a thread that computes lets another go on, for a look has dozens of such turns
 
 
 def _place(_: click.Context, __: click.Parameter, text: str) -> Place | None:
@@ -45,11 +49,22 @@ def operator(session: Session, listen: Place | None, log_format: Format | None) 
     metrics, pulse, log = Metrics(client_version()), Pulse(), Log(log_format)
     session.kube.transport.observer = Exchanges(metrics, pulse)
     facts = {"server": session.kube.server, "version": client_version()}
-    with _until_told(log), ExitStack() as stack:
+    with _until_told(log), _taking_turns(), ExitStack() as stack:
         if listen is not None:
             facts["listens"] = str(stack.enter_context(serving(listen, metrics, pulse)))
         log.say("started", **facts)
         loop.run(session, Report(log, metrics, pulse))
+
+
+@contextmanager
+def _taking_turns() -> Iterator[None]:
+    """What is computed over all pods beside the loop must not hold it up."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 @contextmanager
