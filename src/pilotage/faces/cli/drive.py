@@ -34,6 +34,7 @@ from pilotage.reconcile import Reconciler
 
 _QUIET: Final = 12.0  # seconds without a renewal of the operator's Lease after which it is said; a restart takes less
 _GONE: Final = 60.0  # after which it is not waited for any more
+_TRIES: Final = 10  # of an edit, while somebody publishes the status at the same moment
 _DOWN: Final = 15.0  # the same, where it had been quiet for longer than that before
 
 
@@ -59,18 +60,25 @@ def enabled_mesh(session: Session, *, leaving: bool = False) -> ServiceMesh:
 def edit(
     session: Session, mesh: ServiceMesh, spec: ServiceMeshSpec, annotations: dict[str, str | None], *, dry_run: bool
 ) -> None:
-    """Writes the intent. Raises Refused with the patch where Git, or another that would put it back, owns the list."""
-    resource = session.kube.get(MESH)
-    fresh = parse_mesh(resource) if resource else mesh
-    _refuse_owned(resource, fresh, spec)
-    # Only its status moved since it was read: what the edit was decided on still holds.
-    current = fresh if fresh.generation == mesh.generation and fresh.uid == mesh.uid else mesh
-    try:
-        edit_mesh(session.kube, current, spec, annotations, dry_run=dry_run)
-    except Conflict:  # of another edit; or of this very one, sent again after its answer was lost
-        stands = read_mesh(session.kube)
-        if stands is None or stands.spec != spec:
-            raise
+    """Writes the intent. Raises Refused with the patch where Git, or another that would put it back, owns the list.
+
+    Raises Conflict where the spec was edited since `mesh` was read. Its status may move.
+    """
+    for left in reversed(range(_TRIES)):
+        resource = session.kube.get(MESH)
+        fresh = parse_mesh(resource) if resource else mesh
+        _refuse_owned(resource, fresh, spec)
+        # Only its status moved since it was read: what the edit was decided on still holds.
+        same = fresh.generation == mesh.generation and fresh.uid == mesh.uid
+        try:
+            edit_mesh(session.kube, fresh if same else mesh, spec, annotations, dry_run=dry_run)
+            return
+        except Conflict:  # of another edit; or of this very one, sent again after its answer was lost
+            stands = read_mesh(session.kube)
+            if stands is not None and stands.spec == spec:
+                return
+            if not left or stands is None or stands.generation != mesh.generation:
+                raise
 
 
 def _refuse_owned(resource: Obj | None, fresh: ServiceMesh, spec: ServiceMeshSpec) -> None:
