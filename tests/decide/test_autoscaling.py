@@ -9,10 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from installed import MESH, NEW, OLD, changed, chart, cluster, live, mesh, steps, wanted
+from pilotage.decide.autoscaling import with_corrections
+from pilotage.decide.hpa_findings import hpa_findings
 from pilotage.decide.inventory import held, stamped
 from pilotage.decide.plan import plan
 from pilotage.decide.putback import put_back
 from pilotage.domain.actions import Patch, Plan
+from pilotage.domain.mesh import Gateway, GatewayType
+from pilotage.domain.names import gateway_part
 from pilotage.domain.objects import Obj, ObjectRef, ref_of
 from pilotage.domain.state import Desired, Revision, Snapshot
 from worlds import NOW, revision
@@ -399,3 +403,29 @@ def test_replicas_that_were_applied_before_are_handed_over_before_they_are_left_
     assert (over.body["spec"], over.manager) == ({"replicas": 3}, "pilotage-create")  # type: ignore[union-attr]
     assert over.body["metadata"]["resourceVersion"] == "7"  # type: ignore[union-attr]
     assert without.body["spec"] == {}  # type: ignore[union-attr]
+
+
+def gateway(part: Revision, most: int) -> Obj:
+    """Its HPA, as it is installed for each gateway of each revision."""
+    name = f"ingress-{part.name}"
+    meta = {"name": name, "namespace": "edge"}
+    body = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": meta}
+    body |= {"spec": BOUNDS | {"maxReplicas": most, "scaleTargetRef": _target(name)}}
+    return stamped(body, gateway_part(part.name, "ingress"), part.version)
+
+
+def test_the_hpa_of_a_gateway_follows_that_of_the_same_gateway() -> None:
+    desired = asked(OLD, NEW)
+    made = with_corrections(Plan("Canary"), desired, both(hpa(OLD), hpa(NEW), gateway(OLD, 9), gateway(NEW, 4)))
+    (patch,) = made.now
+    assert isinstance(patch, Patch)
+    assert (patch.ref.name, patch.body["spec"]) == ("ingress-asm-1-31", {"maxReplicas": 9})
+
+
+def test_helm_values_of_a_gateway_that_came_too_late_are_a_finding_too() -> None:
+    resource = mesh("asm-1-30")
+    values = {"autoscaling": {"minReplicas": 2, "maxReplicas": 30}}
+    asked_for = [Gateway("ingress", GatewayType.EXTERNAL, "edge", values=values)]
+    resource = changed(resource, spec=changed(resource.spec, gateways=asked_for))
+    (finding,) = hpa_findings(both(hpa(OLD), gateway(OLD, 9), mesh=resource), "asm-1-30")
+    assert finding.fix == """kubectl patch hpa ingress-asm-1-30 -n edge --type=merge -p '{"spec":{"maxReplicas":30}}'"""

@@ -1,23 +1,33 @@
 """Findings about autoscalers of control planes and gateways. Called by `autoscaling` and by `check` and `status`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
-from pilotage.decide.autoscalers import autoscalers_of, component, controller_of, differences, scaled, settings
+from pilotage.decide.autoscalers import Component, autoscalers_of, controller_of, differences, scaled, settings
 from pilotage.decide.contest import tallies
 from pilotage.decide.inventory import is_ours, within
 from pilotage.decide.pairs import Pair, kept_by, pairs
 from pilotage.domain.findings import Finding
-from pilotage.domain.mesh import ServiceMeshSpec
+from pilotage.domain.gateways import gateways_of
 from pilotage.domain.names import suffixed
 from pilotage.domain.objects import Obj, ObjectRef, ref_of
 from pilotage.domain.state import Snapshot
 
 _LEAST: Final = 2  # so that the drain of a node leaves one
-# Helm values of istiod that are nothing but the first spec of its HPA, and the field that each becomes.
-_VALUES: Final = (("autoscaleMin", "minReplicas"), ("autoscaleMax", "maxReplicas"), ("autoscaleBehavior", "behavior"))
+# Helm values that are nothing but the first spec of an HPA, and the field that each becomes.
+Table = tuple[tuple[str, str], ...]
+_OF_ISTIOD: Final = (
+    ("autoscaleMin", "minReplicas"),
+    ("autoscaleMax", "maxReplicas"),
+    ("autoscaleBehavior", "behavior"),
+)
+_OF_GATEWAYS: Final = (
+    ("minReplicas", "minReplicas"),
+    ("maxReplicas", "maxReplicas"),
+    ("autoscaleBehavior", "behavior"),
+)
 
 
 def hpa_findings(snapshot: Snapshot, stable: str, canary: str = "") -> Iterator[Finding]:
@@ -45,30 +55,36 @@ def _too_few(hpa: Obj) -> Iterator[Finding]:
 
 def _values_ignored(snapshot: Snapshot, stable: str) -> Iterator[Finding]:
     """Helm values that say otherwise than the HPA that was made of them: its spec is the user's from then on."""
-    name = ObjectRef("autoscaling/v2", "", snapshot.profile.namespace, suffixed("istiod", stable))
-    hpa = autoscalers_of(snapshot, stable).get(component(name, stable))
-    if hpa is None or not is_ours(hpa) or snapshot.mesh is None:
+    scaling = autoscalers_of(snapshot, stable)
+    for place, values, table in _asked(snapshot, stable):
+        hpa = scaling.get(place)
+        if hpa is None or not is_ours(hpa):
+            continue
+        ignored = {value: field for value, field in table if values.get(value) and not _is(hpa, field, values[value])}
+        if ignored:
+            said = ", ".join(f"{value} {values[value]}" for value in ignored)
+            has = ", ".join(f"{field} {hpa['spec'].get(field)}" for field in ignored.values())
+            message = f"Helm values say {said}, {ref_of(hpa)} has {has}: values count when it is made, then it is yours"
+            fix = _patch(ref_of(hpa), {field: values[value] for value, field in ignored.items()})
+            yield Finding("HPAValuesIgnored", message, str(ref_of(hpa)), fix)
+
+
+def _asked(snapshot: Snapshot, revision: str) -> Iterator[tuple[Component, Obj, Table]]:
+    """Values of istiod and of each gateway, as their charts read them."""
+    if snapshot.mesh is None:
         return
-    asked = _asked(snapshot.mesh.spec, stable)
-    ignored = [(value, field) for value, field in _VALUES if asked.get(value) and not _is(hpa, field, asked[value])]
-    if ignored:
-        said = ", ".join(f"{value} {asked[value]}" for value, _ in ignored)
-        stands = ", ".join(f"{field} {hpa['spec'].get(field)}" for _, field in ignored)
-        message = f"Helm values say {said}, {ref_of(hpa)} has {stands}: values count when it is made, then it is yours"
-        fix = _patch(ref_of(hpa), {field: asked[value] for value, field in ignored})
-        yield Finding("HPAValuesIgnored", message, str(ref_of(hpa)), fix)
-
-
-def _asked(spec: ServiceMeshSpec, revision: str) -> dict[str, Any]:
-    """As the chart reads them: a value under `pilot` wins over a flat one, a revision's over all revisions'."""
+    spec = snapshot.mesh.spec
     own = next((entry.values for entry in spec.revisions if entry.name == revision), {})
-    flat, pilot = ({**spec.values, **own}, {**_under(spec.values), **_under(own)})
-    return flat | pilot
+    layers = (spec.values, own, _under(spec.values, "pilot"), _under(own, "pilot"))  # what is under `pilot` wins
+    istiod = {key: value for layer in layers for key, value in layer.items()}
+    yield (snapshot.profile.namespace, "istiod"), istiod, _OF_ISTIOD
+    for gateway in gateways_of(spec):
+        yield (str(gateway.namespace), gateway.name), _under(gateway.values, "autoscaling"), _OF_GATEWAYS
 
 
-def _under(values: Mapping[str, Any]) -> dict[str, Any]:
-    pilot = values.get("pilot")
-    return dict(pilot) if isinstance(pilot, Mapping) else {}
+def _under(values: Obj, key: str) -> Obj:
+    below = values.get(key)
+    return below if isinstance(below, dict) else {}
 
 
 def _is(hpa: Obj, field: str, value: Any) -> bool:
