@@ -26,7 +26,7 @@ _EVERY: Final = 60.0  # seconds; what is watched costs no request, istiods are a
 _SHARE: Final = 200.0  # times what the last one took of the processor: the least rest after it, in a huge mesh
 _LONGEST: Final = 600.0  # seconds; `PilotageSurveyOld` comes after 15 minutes
 _FIRST: Final = 5.0  # seconds, for the loop to go first
-_PARTS: Final = ALL - {"live", "nodes", "quotas", "leases", "operator"}  # what rules of health look at
+_PARTS: Final = ALL - {"live", "autoscalers", "nodes", "quotas", "leases", "operator"}  # what rules of health look at
 
 
 class Survey:
