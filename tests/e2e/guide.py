@@ -10,6 +10,7 @@ from harness import CANARY, MESH, STABLE, Cluster, Obj, deployment, eventually, 
 
 SPACE: Final = "shop"
 WORKLOADS: Final = ("web", "cart")
+GATEWAY, GATEWAYS = "aks-istio-ingressgateway-external", "aks-istio-ingress"
 _PROXY: Final = "mcr.microsoft.com/oss/istio/proxyv2"
 _IMAGES: Final = (
     'jsonpath={range .items[*]}{"\\n"}{.metadata.name}{":\\t"}{range .spec.containers[*]}{.image}{", "}{end}{end}'
@@ -21,6 +22,7 @@ class Guide:
 
     def __init__(self, cluster: Cluster, *, tags: bool) -> None:
         self.cluster, self.tags = cluster, tags
+        self.service: Obj = {}  # the gateways', as it was before the upgrade
 
     def begin(self) -> None:
         """A mesh on the old revision with applications in it."""
@@ -32,6 +34,17 @@ class Guide:
         self.label(label)
         self.restart()
         self.expect_proxies(STABLE)
+        self.open_gateway()
+
+    def open_gateway(self) -> None:
+        """The guide's ingress gateway; it drains for no longer than a test can wait."""
+        asked = {"name": GATEWAY, "type": "External", "drainSeconds": 1}
+        self.cluster.patch("servicemesh/default", {"spec": {"gateways": [asked]}})
+        self.cluster.pilotage("gateway", "enable", "--type", "external").must()
+        spec = {"externalTrafficPolicy": "Local", "sessionAffinity": "ClientIP"}
+        self.cluster.patch(f"service/{GATEWAY}", {"spec": spec}, GATEWAYS)
+        self.service = self.service_now()
+        self.expect_gateways(STABLE)
 
     def check_upgrades(self) -> None:
         """Step 1."""
@@ -51,6 +64,7 @@ class Guide:
         """Step 5: both control planes run, and nothing has moved."""
         pods = self.cluster.get("pods", "-n", MESH, "-l", "app=istiod")["items"]
         assert {pod["metadata"]["labels"]["istio.io/rev"] for pod in pods} == {STABLE, CANARY}
+        self.expect_gateways(STABLE, CANARY)
         self.expect_proxies(STABLE)
 
     def move(self, revision: str) -> None:
@@ -91,6 +105,7 @@ class Guide:
         for kind in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"):
             for config in self.cluster.get(kind)["items"]:
                 self._expect_live_target(config, revision)
+        self.expect_gateways(revision)
         assert revision in {
             row["name"] for row in self.cluster.pilotage("status", "-o", "json").must().document["revisions"]
         }
@@ -101,6 +116,19 @@ class Guide:
             if service and service["namespace"] == MESH:
                 assert service["name"] == f"istiod-{revision}", config["metadata"]["name"]
                 assert webhook["clientConfig"].get("caBundle"), config["metadata"]["name"]
+
+    def expect_gateways(self, *revisions: str) -> None:
+        """`kubectl get pods -n aks-istio-ingress` shows these; they are ready, and their Service is as it was."""
+        pods = self.cluster.get("pods", "-n", GATEWAYS, "-l", f"istio={GATEWAY}")["items"]
+        assert {pod["metadata"]["annotations"]["istio.io/rev"] for pod in pods} == set(revisions)
+        (row,) = self.cluster.pilotage("gateway", "list", "-o", "json").must().document
+        assert all(each["ready"] for each in row["revisions"]), row
+        assert self.service_now() == self.service
+
+    def service_now(self) -> Obj:
+        """With its uid, addresses, node ports and what its user has set."""
+        found = self.cluster.get(f"service/{GATEWAY}", "-n", GATEWAYS)
+        return {"uid": found["metadata"]["uid"], "spec": found["spec"], "status": found["status"]}
 
     def expect_proxies(self, revision: str) -> None:
         wanted = {name: {revision} for name in WORKLOADS}

@@ -47,6 +47,10 @@ def resource(**patch: Any) -> Edit:
     return Edit("servicemesh/default", {"spec": patch})
 
 
+def door(space: str) -> Edit:
+    return resource(gateways=[{"name": "sc-door", "type": "External", "namespace": space}])
+
+
 def quota(**hard: str) -> Any:
     return obj(
         "ResourceQuota", "sc-quota", space=MESH, spec={"hard": {key.replace("_", "."): hard[key] for key in hard}}
@@ -173,6 +177,23 @@ WORLDS = [
     bites("quota_short", "a quota of one pod", "QuotaShort", quota(pods="1")),
     bites("quota_short", "a quota of memory that is used up", "QuotaShort", quota(requests_memory="1Mi")),
     passes("quota_short", "a roomy quota", quota(pods="50", requests_memory="900Gi")),
+    bites(
+        "foreign_gateway",
+        "another's Service of that name",
+        "ForeignGateway",
+        namespace("sc-l"),
+        obj("Service", "sc-door", space="sc-l", spec={"ports": [{"port": 80}]}),
+        door("sc-l"),
+    ),
+    passes("foreign_gateway", "nothing of that name", namespace("sc-m"), door("sc-m")),
+    bites(
+        "gateway_namespace_labelled",
+        "gateways where the namespace chooses the revision",
+        "GatewayNamespaceLabelled",
+        namespace("sc-n", rev=STABLE),
+        door("sc-n"),
+    ),
+    passes("gateway_namespace_labelled", "gateways in a namespace that is not there yet", door("sc-o")),
     bites(
         "foreign_control_plane",
         "another's istiod of that name",

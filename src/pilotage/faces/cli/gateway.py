@@ -9,17 +9,16 @@ import msgspec
 from pilotage.decide.capacity import capacity_short
 from pilotage.decide.force import no_mark
 from pilotage.decide.gateway_rules import foreign_gateways, namespace_labelled
-from pilotage.decide.gatewaylist import list_gateways
+from pilotage.decide.gatewaylist import GatewayRow, list_gateways
 from pilotage.decide.preflight import Request, permission_missing
 from pilotage.desired import desire, revisions_of
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding, Verb
-from pilotage.domain.gateways import PLACES, gateways_of
+from pilotage.domain.gateways import PLACES
 from pilotage.domain.mesh import Gateway, GatewayType, ServiceMesh
 from pilotage.domain.names import gateway_in
 from pilotage.domain.objects import ref_of
 from pilotage.domain.profile import profile_of
-from pilotage.domain.state import Snapshot
 from pilotage.edge.observe import PREFLIGHT, observe
 from pilotage.edge.permissions import missing_permissions, needs_of
 from pilotage.faces.cli import options
@@ -36,6 +35,7 @@ from pilotage.faces.cli.drive import (
 )
 from pilotage.faces.cli.session import Session
 
+_LISTED = frozenset({"mesh", "live"})
 _EGRESS_CONFIGURATION = "kubernetes.azure.com/static-gateway-configuration"  # a pod annotation that AKS reads
 _TYPES = click.Choice([kind.value.lower() for kind in GatewayType], case_sensitive=False)
 
@@ -82,15 +82,19 @@ def enable(session: Session, kind: str, name: str | None, namespace: str | None,
 @options.yes
 @options.waiting("10m")
 def disable(session: Session, name: str | None, kind: str | None, **flags: Any) -> None:
-    """Remove a gateway: its pods drain, then its Service goes, and with it its address. Namespaces stay."""
+    """Remove a gateway: its pods drain, then its Service goes, and with it its address. Namespaces stay.
+
+    One whose removal was begun goes on leaving.
+    """
     mesh = enabled_mesh(session)
-    gone = _chosen(mesh, name, GatewayType(kind.capitalize()) if kind else None)
+    gone = _chosen(session, name, GatewayType(kind.capitalize()) if kind else None)
     if flags["dry_run"]:
         return report(flags["output"], f"Gateway {gone.name} would be removed; nothing was written.")
-    confirm(f"This removes gateway {gone.name} and its address, for good. Go on?", flags["yes"])
     rest = [each for each in mesh.spec.gateways or () if each.name != gone.name]
     spec = msgspec.structs.replace(mesh.spec, gateways=rest or None)
-    edit(session, mesh, spec, no_mark(), dry_run=False)
+    if gone.type:
+        confirm(f"This removes gateway {gone.name} and its address, for good. Go on?", flags["yes"])
+        edit(session, mesh, spec, no_mark(), dry_run=False)
     if not flags["wait"]:
         return report(flags["output"], f"Gateway {gone.name} will be removed.", then="pilotage gateway list")
     how = Following(f"gateway disable {gone.name}", flags["output"], flags["timeout"], flags["local"])
@@ -121,9 +125,10 @@ def _with(mesh: ServiceMesh, wish: Gateway) -> ServiceMesh:
     return msgspec.structs.replace(mesh, spec=spec)
 
 
-def _chosen(mesh: ServiceMesh, name: str | None, kind: GatewayType | None) -> Gateway:
-    every = gateways_of(mesh.spec)
-    found = [each for each in every if name in (None, each.name) and kind in (None, each.type)]
+def _chosen(session: Session, name: str | None, kind: GatewayType | None) -> GatewayRow:
+    """The one that is meant; one that is leaving has no type any more. Raises Refused."""
+    every = list_gateways(session.snapshot(_LISTED))
+    found = [each for each in every if name in (None, each.name) and (kind is None or each.type in (kind, ""))]
     if len(found) == 1 and (name or kind):
         return found[0]
     names = ", ".join(each.name for each in every) or "none"
@@ -151,7 +156,7 @@ def _preflight(session: Session, asked: ServiceMesh, name: str) -> Sequence[Find
 
 
 def _installed(session: Session, name: str) -> str:
-    snapshot: Snapshot = session.snapshot(frozenset({"live"}))
-    row = next((each for each in list_gateways(snapshot) if each.name == name), None)
+    rows = list_gateways(session.snapshot(_LISTED))
+    row = next((each for each in rows if each.name == name), None)
     address = f" at {row.address}" if row and row.address else "; its load balancer has no address yet"
     return f"Gateway {name} is installed{address}."
