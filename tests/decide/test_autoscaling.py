@@ -214,6 +214,16 @@ def test_what_git_changes_on_stable_reaches_the_canary() -> None:
     assert written(planned(hpa(OLD, ("argocd-controller", {"maxReplicas": 9})), hpa(NEW))) == {"maxReplicas": 9}
 
 
+def test_an_hpa_of_a_stable_that_others_installed_is_followed_too() -> None:
+    theirs = hpa(OLD, EDIT)
+    theirs["metadata"]["labels"] = {}
+    desired = asked(OLD, NEW)
+    objects = {part: objects for part, objects in desired.objects.items() if part != "asm-1-30"}
+    there = live(NEW) | {ref_of(each): each for each in (hpa(NEW),)}
+    made = plan(changed(desired, objects=objects), both(live=there, autoscalers=(theirs,)))
+    assert written(made) == {"maxReplicas": 9}
+
+
 def keda(revision: Revision) -> Obj:
     meta = {"name": f"keda-hpa-{revision.name}", "namespace": MESH, "ownerReferences": [SCALED]}
     return _rendered(revision) | {"metadata": meta}

@@ -96,6 +96,20 @@ def test_a_manager_that_never_gives_up_is_named_and_put_back_later(mesh: InMemor
     assert "HPAContested" in mesh.pilotage("check").out
 
 
+def test_without_an_operator_the_spec_is_copied_at_the_start_and_the_preflight_counts_with_it() -> None:
+    with in_memory() as mesh:
+        mesh.enable().must()
+        edit(mesh, OURS, "kubectl-edit", minReplicas=3, maxReplicas=8)
+        eventually("three istiods", lambda: len(mesh.get("pods", "-n", MESH)["items"]) == 3)
+        quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "five", "namespace": MESH}}
+        mesh.apply(quota | {"spec": {"hard": {"pods": "5"}}})  # the chart's own minimum of two would fit
+        assert "QuotaShort" in mesh.pilotage("upgrade", "start", "--revision", CANARY).must(3).err
+        mesh.strike(quota)
+        mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+        alike(mesh, minReplicas=3, maxReplicas=8)
+        assert "NoOperator" in mesh.pilotage("check").out
+
+
 def test_an_hpa_of_your_own_takes_over_the_replicas_and_they_are_not_written_again() -> None:
     values = {"pilot": {"autoscaleEnabled": False, "replicaCount": 3}}
     with in_memory() as mesh, started(mesh, "operator", "--listen", "off"):

@@ -99,7 +99,9 @@ def _left_alone(pair: Pair) -> Iterator[Finding]:
         message = (
             f"{ref_of(pair.canary)} does not follow {ref_of(pair.stable)}: kept by {owner}; they differ in {fields}"
         )
-        yield Finding("HPALeftAlone", message, str(ref_of(pair.canary)), "make both alike where they are kept")
+        _, _, space, name = ref_of(pair.canary)
+        fix = f"make both alike where they are kept: kubectl get hpa -n {space} {name} -o yaml --show-managed-fields"
+        yield Finding("HPALeftAlone", message, str(ref_of(pair.canary)), fix)
 
 
 def _unpaired(snapshot: Snapshot, stable: str, canary: str) -> Iterator[Finding]:
