@@ -241,3 +241,21 @@ def test_the_namespace_of_a_service_mesh_stays(meshes: Server) -> None:
     meshes.create(mesh("asm-1-30", names={"namespace": "mesh"})).must(201)
     answer = meshes.patch(mesh(), {"spec": {"names": {"namespace": "other"}}})
     assert answer.causes == {("FieldValueInvalid", "spec.names.namespace")}
+
+
+def test_the_namespace_of_a_gateway_stays_and_the_gateway_may_go(meshes: Server) -> None:
+    def gateway(**more: Any) -> Obj:
+        return {"spec": {"gateways": [{"name": "edge", "type": "External"} | more]}}
+
+    meshes.create(mesh("asm-1-30", **gateway(namespace="doors")["spec"])).must(201)
+    for other in (gateway(namespace="others"), gateway()):
+        assert meshes.patch(mesh(), other).causes == {("FieldValueInvalid", "spec.gateways[0]")}
+    meshes.patch(mesh(), gateway(namespace="doors", drainSeconds=5)).must()
+    meshes.patch(mesh(), {"spec": {"gateways": None}}).must()
+    meshes.patch(mesh(), gateway()).must()
+
+
+def test_two_gateways_have_two_names(meshes: Server) -> None:
+    twice = [{"name": "edge", "type": "External"}, {"name": "edge", "type": "Egress"}]
+    answer = meshes.create(mesh("asm-1-30", gateways=twice))
+    assert ("FieldValueDuplicate", "spec.gateways[1]") in answer.causes

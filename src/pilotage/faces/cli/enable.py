@@ -89,22 +89,23 @@ def enable(session: Session, revision: str | None, version: str | None, profile:
 @options.yes
 @options.waiting("10m")
 def disable(session: Session, **flags: Any) -> None:
-    """Remove every control plane. Refused while a proxy exists; what holds data stays."""
+    """Remove every control plane, and Pilotage's gateways first. Refused while another proxy exists; data stays."""
     mesh = enabled_mesh(session, leaving=True)
     names = tuple(entry.name for entry in mesh.spec.revisions)
     findings = tuple(proxies_exist(session.snapshot(), names))
     refuse_if_blocked(findings, Verb.DISABLE, "the mesh cannot be disabled")
+    gone = ", ".join((*names, *(f"gateway {each.name} with its address" for each in mesh.spec.gateways or ())))
     if flags["dry_run"]:
-        words = f"{', '.join(names)} would be removed; nothing was written. Would stay: {_KEPT}."
+        words = f"{gone} would be removed; nothing was written. Would stay: {_KEPT}."
         return report(flags["output"], words)
-    confirm(f"This removes {', '.join(names)}. It keeps {_KEPT}.\nAre you sure you want to proceed?", flags["yes"])
+    confirm(f"This removes {gone}. It keeps {_KEPT}.\nAre you sure you want to proceed?", flags["yes"])
     spec = with_revisions(mesh.spec, mesh.spec.revisions, Mode.DISABLED)
     mark = Mark(EVERY_REVISION, session.kube.whoami(), session.now)
     edit(session, mesh, spec, confirm_annotation(mark), dry_run=False)
     if not flags["wait"]:
-        return report(flags["output"], f"{', '.join(names)} will be removed.", then="pilotage status")
+        return report(flags["output"], f"{gone} will be removed.", then="pilotage status")
     follow(session, mesh, Following("disable", flags["output"], flags["timeout"], flags["local"]), settled("Disabled"))
-    return report(flags["output"], f"{', '.join(names)} removed. Kept: {_KEPT}.")
+    return report(flags["output"], f"{gone} removed. Kept: {_KEPT}.")
 
 
 class Wish(NamedTuple):
