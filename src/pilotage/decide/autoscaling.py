@@ -19,7 +19,6 @@ from pilotage.decide.autoscalers import (
     autoscalers_of,
     component,
     controller_of,
-    differences,
     settings,
 )
 from pilotage.decide.contest import Tallies, counted, tallies
@@ -97,7 +96,7 @@ def as_counterparts(objects: Iterable[Obj], snapshot: Snapshot, revision: str, o
 def _correction(pair: Pair, now: datetime) -> _Correction:
     followed: list[Difference] = []
     undone: Undone = {}
-    for difference in differences(settings(pair.canary), settings(pair.stable)):
+    for difference in pair.differing:
         edit = edit_of(difference, pair.canary, pair.stable)
         (followed if edit is None else undone.setdefault(edit, [])).append(difference)
     known = tallies(pair.canary, now)

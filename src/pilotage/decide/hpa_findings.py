@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pilotage.decide.autoscalers import Component, autoscalers_of, controller_of, differences, scaled, settings
+from pilotage.decide.autoscalers import Component, autoscalers_of, controller_of, scaled
 from pilotage.decide.contest import tallies
 from pilotage.decide.inventory import is_ours, within
 from pilotage.decide.pairs import Pair, kept_by, pairs
@@ -33,10 +33,10 @@ _OF_GATEWAYS: Final = (
 def hpa_findings(snapshot: Snapshot, stable: str, canary: str = "") -> Iterator[Finding]:
     """`canary` is "" where there is one revision. Nothing of a snapshot that has no inventory."""
     both = tuple(pairs(snapshot, stable, canary)) if canary else ()
-    follows = {ref_of(pair.canary) for pair in both if kept_by(pair) is None}
+    alike = {ref_of(pair.canary) for pair in both if not _differ(pair, "minReplicas")}
     for revision in (stable, canary) if canary else (stable,):
         for hpa in autoscalers_of(snapshot, revision).values():
-            if ref_of(hpa) not in follows:  # what stable's says is said there
+            if ref_of(hpa) not in alike:  # then it is said of stable's
                 yield from _too_few(hpa)
     yield from _values_ignored(snapshot, stable)
     for pair in both:
@@ -93,9 +93,8 @@ def _is(hpa: Obj, field: str, value: Any) -> bool:
 
 def _left_alone(pair: Pair) -> Iterator[Finding]:
     owner = kept_by(pair)
-    differing = list(differences(settings(pair.canary), settings(pair.stable)))
-    if owner and differing:
-        fields = ", ".join(map(str, differing))
+    if owner:
+        fields = ", ".join(map(str, pair.differing))
         message = (
             f"{ref_of(pair.canary)} does not follow {ref_of(pair.stable)}: kept by {owner}; they differ in {fields}"
         )
@@ -120,6 +119,10 @@ def _unpaired(snapshot: Snapshot, stable: str, canary: str) -> Iterator[Finding]
         message = f"{what}, and Pilotage did not make it: {canary} gets none after it"
         fix = f"make one like it that scales {suffixed(place[1], canary)}"
         yield Finding("HPALeftAlone", message, str(ref_of(hpa)), fix)
+
+
+def _differ(pair: Pair, field: str) -> bool:
+    return any(difference.path[0] == field for difference in pair.differing)
 
 
 def _contested(snapshot: Snapshot, pair: Pair) -> Iterator[Finding]:

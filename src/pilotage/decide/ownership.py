@@ -54,16 +54,17 @@ def owner_of(obj: Obj, path: Sequence[Step]) -> FieldOwner | None:
 
     A mark counts only for a field that is there: nobody takes away a label that its own source does not know.
     """
-    by_manager = (_by_manager(owner, obj, path) for owner in _table().owners)
+    holders = tuple(_holders(obj, path))
+    by_manager = (_by_manager(owner, holders, path) for owner in _table().owners)
     by_mark = (_by_mark(owner, obj) for owner in _table().owners) if _present(obj, path) else iter(())
     found = (found for found in (*by_manager, *by_mark) if found)
     return next(found, None)
 
 
-def _by_manager(owner: _Owner, obj: Obj, path: Sequence[Step]) -> FieldOwner | None:
+def _by_manager(owner: _Owner, holders: Sequence[str], path: Sequence[Step]) -> FieldOwner | None:
     if owner.only and path[-1] not in owner.only:
         return None
-    holding = (name for name in _holders(obj, path) if any(fnmatchcase(name, each) for each in owner.managers))
+    holding = (name for name in holders if any(fnmatchcase(name, each) for each in owner.managers))
     name = next(holding, None)
     return FieldOwner(owner.name, f"field manager {name}") if name else None
 
@@ -72,14 +73,17 @@ def _by_mark(owner: _Owner, obj: Obj) -> FieldOwner | None:
     for mark in owner.marks:
         key, _, value = mark.partition("=")
         for place, marks in (("labels", labels_of(obj)), ("annotations", annotations_of(obj))):
-            wrote = tuple(_holders(obj, ("metadata", place, key)))
-            copied = bool(wrote) and all(name in _table().copiers for name in wrote)
-            if key in marks and value in ("", marks[key]) and not copied:
+            if key in marks and value in ("", marks[key]) and not _copied(obj, place, key):
                 return FieldOwner(owner.name, f"{place[:-1]} {key}={marks[key]}")
     for reference in obj.get("metadata", {}).get("ownerReferences") or ():
         if reference["apiVersion"].partition("/")[0] in owner.apis:
             return FieldOwner(owner.name, f"owner {reference['kind']} {reference['name']}")
     return None
+
+
+def _copied(obj: Obj, place: str, key: str) -> bool:
+    wrote = tuple(_holders(obj, ("metadata", place, key)))
+    return bool(wrote) and all(name in _table().copiers for name in wrote)
 
 
 def _holders(obj: Obj, path: Sequence[Step]) -> Iterator[str]:
