@@ -146,3 +146,17 @@ def test_what_a_user_must_know_warns() -> None:
 
 def test_at_rest_there_is_no_event() -> None:
     assert told((SETTLED, 0), (SETTLED, 60)) == []
+
+
+def test_a_contested_autoscaler_is_a_condition_while_it_lasts_and_none_of_a_mesh_that_never_knew_it() -> None:
+    contested = Plan("Canary", findings=(Finding("HPAContested", "tuner changed it 5 times"),))
+    assert "HPAContested" not in conditions(published((SETTLED, 0)))
+    during, after = (
+        published((SETTLED, 0), (contested, 1)),
+        published((SETTLED, 0), (contested, 1), (Plan("Canary"), 2)),
+    )
+    assert [conditions(status)["HPAContested"]["status"] for status in (during, after)] == ["True", "False"]
+    assert conditions(during)["HPAContested"]["message"] == "tuner changed it 5 times"
+    assert conditions(during)["Ready"]["status"] == "True"
+    told = {event.reason: event.warning for event in (*transitions({}, during), *transitions(during, after))}
+    assert (told["HPAContested"], told["NotHPAContested"]) == (True, False)
