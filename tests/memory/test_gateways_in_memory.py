@@ -1,9 +1,11 @@
 """Gateways through a whole upgrade: one Service that never changes, and pods of both revisions behind it."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Final
 
 import pytest
+from lab import forked, lab
 from test_interleavings import SLOW, Turns
 
 from harness import CANARY, MESH, STABLE, Obj, deployment, namespace
@@ -12,16 +14,36 @@ from pilotage.edge.catalog import packaged_catalog
 from pilotage.edge.kube import Kube
 from pilotage.reconcile import Reconciler
 from pilotage_memory.controllers.loop import Pace
+from pilotage_memory.world import World
 
 DOOR, SPACE = "aks-istio-ingressgateway-external", "aks-istio-ingress"
 KINDS: Final = ("deployments", "hpa", "pdb", "serviceaccounts", "roles", "rolebindings")
 
 
+@cache
+def plain() -> World:
+    """A mesh without gateways."""
+    with lab() as made:
+        made.enable().must()
+        return made.world
+
+
+@cache
+def with_gateway() -> World:
+    with forked(plain()) as made:
+        opened(made)
+        return made.world
+
+
+@pytest.fixture
+def bare() -> Iterator[InMemory]:
+    with forked(plain()) as made:
+        yield made
+
+
 @pytest.fixture
 def mesh() -> Iterator[InMemory]:
-    with in_memory() as made:
-        made.enable().must()
-        opened(made)
+    with forked(with_gateway()) as made:
         yield made
 
 
@@ -112,29 +134,26 @@ def test_annotations_and_fields_of_the_resource_come_and_go_again(mesh: InMemory
     assert (lasting(mesh)["annotations"], service(mesh)["spec"]["externalTrafficPolicy"]) == ({}, "Cluster")
 
 
-def test_an_internal_gateway_keeps_off_the_internet_and_an_egress_has_no_load_balancer() -> None:
-    with in_memory() as mesh:
-        mesh.enable().must()
-        gateways = [{"name": "inside", "type": "Internal"}, {"name": "out", "type": "Egress"}]
-        mesh.patch("servicemesh/default", {"spec": {"gateways": gateways}})
-        mesh.pilotage("enable").must()
-        inside = mesh.get("service/inside", "-n", SPACE)
-        marks = inside["metadata"]["annotations"]
-        assert marks["service.beta.kubernetes.io/azure-load-balancer-internal"] == "true"
-        assert inside["spec"]["type"] == "LoadBalancer"
-        assert mesh.get("service/out", "-n", "aks-istio-egress")["spec"]["type"] == "ClusterIP"
+def test_an_internal_gateway_keeps_off_the_internet_and_an_egress_has_no_load_balancer(bare: InMemory) -> None:
+    gateways = [{"name": "inside", "type": "Internal"}, {"name": "out", "type": "Egress"}]
+    bare.patch("servicemesh/default", {"spec": {"gateways": gateways}})
+    bare.pilotage("enable").must()
+    inside = bare.get("service/inside", "-n", SPACE)
+    assert inside["metadata"]["annotations"]["service.beta.kubernetes.io/azure-load-balancer-internal"] == "true"
+    assert inside["spec"]["type"] == "LoadBalancer"
+    assert bare.get("service/out", "-n", "aks-istio-egress")["spec"]["type"] == "ClusterIP"
 
 
-def test_a_service_of_somebody_else_is_left_alone_and_named() -> None:
-    with in_memory() as mesh:
-        mesh.enable().must()
-        theirs = {"selector": {"app": "old"}, "ports": [{"port": 80}], "type": "LoadBalancer"}
-        meta = {"name": DOOR, "namespace": SPACE}
-        mesh.apply(namespace(SPACE), {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": theirs})
-        before = service(mesh)
-        opened(mesh)
-        assert service(mesh) == before
-        assert not mesh.names("deployments", SPACE)
+def test_a_service_of_somebody_else_is_left_alone_and_named(bare: InMemory) -> None:
+    theirs = {"selector": {"app": "old"}, "ports": [{"port": 80}], "type": "LoadBalancer"}
+    meta = {"name": DOOR, "namespace": SPACE}
+    bare.apply(namespace(SPACE), {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": theirs})
+    before = service(bare)
+    assert "ForeignGateway" in bare.pilotage("gateway", "enable", "--type", "external").must(3).err
+    opened(bare)
+    assert "ForeignGateway" in bare.pilotage("check").must().out
+    assert service(bare) == before
+    assert not bare.names("deployments", SPACE)
 
 
 def test_a_mesh_with_gateways_is_disabled_and_leaves_no_gateway(mesh: InMemory) -> None:
@@ -154,6 +173,19 @@ def test_a_gateway_that_somebody_else_runs_holds_its_revision(mesh: InMemory) ->
     refused = mesh.pilotage("upgrade", "complete", "--yes").must(3)
     assert "own-gateway" in refused.err
     assert revisions(mesh) == {STABLE, CANARY}
+
+
+def test_gateways_that_nobody_injects_are_named_with_the_label_that_keeps_them_from_it(mesh: InMemory) -> None:
+    mesh.patch(f"namespace/{SPACE}", {"metadata": {"labels": {"istio-injection": "disabled"}}})
+    mesh.strike(*ready_pods(mesh))
+    found = mesh.pilotage("check", "-o", "json").must().document["findings"]
+    assert {"GatewayNamespaceLabelled", "GatewayNotInjected"} <= {each["code"] for each in found}
+    refused = mesh.pilotage("upgrade", "start", "--revision", CANARY, "-o", "json").must(3)
+    assert "GatewayNamespaceLabelled" in refused.err
+    (fix,) = [each["fix"] for each in found if each["code"] == "GatewayNamespaceLabelled"]
+    mesh.obey(fix).must()
+    mesh.strike(*mesh.get("pods", "-n", SPACE)["items"])
+    assert revisions(mesh) == {STABLE}
 
 
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.e2e) for seed in range(1, 4))]

@@ -12,7 +12,10 @@ _SLOW: Final = 20  # seconds
 
 
 class Behaviour(NamedTuple):
-    """What the tag of a pod's first image asks for, as in a sandbox: to crash, never to be ready, to be missing."""
+    """What the tag of a pod's first image asks for, as in a sandbox: to crash, never to be ready, to be missing.
+
+    An image `auto` is missing: a gateway has it until an istiod puts a proxy in its place.
+    """
 
     crash: bool = False
     never_ready: bool = False
@@ -24,7 +27,7 @@ def behaviour(pod: Obj) -> Behaviour:
     name = pod["spec"]["containers"][0].get("image", "").partition("@")[0].rpartition("/")[2]
     found = _SUFFIX.search(name.partition(":")[2])
     if not found:
-        return Behaviour()
+        return Behaviour(missing=name == "auto")
     word, seconds = found.groups()
     if word is None:
         return Behaviour(pull_seconds=int(seconds or _SLOW))
