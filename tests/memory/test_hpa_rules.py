@@ -110,6 +110,18 @@ def test_without_an_operator_the_spec_is_copied_at_the_start_and_the_preflight_c
         assert "NoOperator" in mesh.pilotage("check").out
 
 
+def test_a_contest_keeps_no_verb_waiting() -> None:
+    with in_memory() as mesh:
+        mesh.enable().must()
+        mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+        found = mesh.get("hpa", THEIRS, "-n", MESH)
+        note = {"pilotage.dev/put-back": '{"tuner":{"count":7,"last":"2099-01-01T00:00:00Z"}}'}
+        mesh.world.store.update(merge_patch(found, {"metadata": {"annotations": note}}), manager="tuner")
+        mesh.strike(mesh.get("services", THEIRS, "-n", MESH))
+        mesh.pilotage("upgrade", "start", "--revision", CANARY, "--timeout", "2m").must()
+        assert "HPAContested" in mesh.pilotage("check").out
+
+
 def test_an_hpa_of_your_own_takes_over_the_replicas_and_they_are_not_written_again() -> None:
     values = {"pilot": {"autoscaleEnabled": False, "replicaCount": 3}}
     with in_memory() as mesh, started(mesh, "operator", "--listen", "off"):

@@ -62,6 +62,7 @@ def run_until(
             watch(structs.replace(made, now=(), waits=(Wait(subject, stuck),)))
         else:
             stuck = _stuck(reconciler, made)
-        if time.monotonic() + max(pause, made.left(reconciler.clock())) > deadline:
+        left = made.left(reconciler.clock()) if made.waits else 0.0
+        if time.monotonic() + max(pause, left) > deadline:
             raise TimedOut(f"not there within {timeout:g} s. Waiting for {stuck}")
         time.sleep(pause)
