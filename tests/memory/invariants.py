@@ -64,9 +64,8 @@ class Watch:
 
 
 def more_than_two_revisions(store: Store) -> Iterator[str]:
-    standing = {labels_of(obj).get(REV, "default") for obj in _all(store, "apps", "deployments") if _is_istiod(obj)}
-    if len(standing) > 2:
-        yield f"{len(standing)} revisions: {sorted(standing)}"
+    if len(_standing(store)) > 2:
+        yield f"{len(_standing(store))} revisions: {sorted(_standing(store))}"
 
 
 def calls_without_a_service(store: Store) -> Iterator[str]:
@@ -77,6 +76,20 @@ def calls_without_a_service(store: Store) -> Iterator[str]:
             called = hook["clientConfig"].get("service")
             if _must_be_called(hook) and called and (called["namespace"], called["name"]) not in services:
                 yield f"{config['metadata']['name']} calls {called['name']}, which is not there"
+
+
+def unfinished(store: Store) -> Iterator[str]:
+    """Of a mesh that says it is done: control planes that are not asked for, or not there, and webhooks in the air."""
+    mesh = _mesh(store)
+    if mesh:
+        asked = {entry["name"] for entry in mesh["spec"]["revisions"] if mesh["spec"].get("mode") != "Disabled"}
+        if _standing(store) != asked:
+            yield f"{sorted(_standing(store))} stand, {sorted(asked)} are asked for"
+    yield from calls_without_a_service(store)
+    for config in _configs(store):
+        for hook in config.get("webhooks") or ():
+            if not hook["clientConfig"].get("caBundle"):
+                yield f"{config['metadata']['name']} has no caBundle"
 
 
 def emptied(change: Change) -> Iterator[str]:
@@ -170,8 +183,9 @@ def _forced(store: Store) -> str:
     return str((_mesh(store).get("metadata", {}).get("annotations") or {}).get("pilotage.dev/force-removal", ""))
 
 
-def _is_istiod(deployment: Obj) -> bool:
-    return labels_of(deployment).get("app") == "istiod"
+def _standing(store: Store) -> set[str]:
+    deployments = _all(store, "apps", "deployments")
+    return {labels_of(obj).get(REV, "default") for obj in deployments if labels_of(obj).get("app") == "istiod"}
 
 
 def _must_be_called(hook: Obj) -> bool:

@@ -7,6 +7,7 @@ needs no second thread, and the same steps give the same end.
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
@@ -17,7 +18,7 @@ from unittest.mock import patch as patched
 from harness import Result
 from inmemory import InMemory
 from pilotage.domain.actions import Plan
-from pilotage.edge import lease, transport
+from pilotage.edge import lease, reads, transport
 from pilotage.edge.catalog import packaged_catalog
 from pilotage.edge.kube import Kube
 from pilotage.edge.transport import Transport
@@ -35,6 +36,21 @@ _DAY = datetime(2026, 10, 20, 12, tzinfo=UTC)  # on which 1.30 and 1.31 are supp
 
 class Killed(BaseException):
     """kill -9: nothing that the process does after it reaches anybody."""
+
+
+class AtOnce(Executor):
+    """Does what it is given before it returns: no order of reads is chance, and no threads are made."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+            done.set_exception(error)
+        return done
 
 
 class Clock:
@@ -126,6 +142,7 @@ def lab(world: World | None = None, clock: Clock | None = None, **options: Any) 
         for name in _waiting():
             held.enter_context(patched(f"{name}.time", timed))
         held.enter_context(patched.object(transport, "time", _deaf(made.sleep)))
+        held.enter_context(patched.object(reads, "ThreadPoolExecutor", AtOnce))
         held.enter_context(patched.object(lease, "_RENEW", 3600.0))  # by no thread, whose moment would be chance
         held.enter_context(patched.object(Transport, "_open", _mortal(made, Transport._open)))
         held.enter_context(patched.object(Session, "now", property(lambda _: clock.now)))
