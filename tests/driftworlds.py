@@ -13,7 +13,7 @@ from pilotage.domain.drift import Expected, Injection, Running
 from pilotage.domain.istio import WebhookConfig
 from pilotage.domain.names import suffixed
 from pilotage.domain.objects import Obj
-from pilotage.edge.running import running
+from pilotage.edge.running import begin, running
 from worlds import MESH, injector
 
 OWN_LINES = """
@@ -111,7 +111,7 @@ class Listed:
 
 
 def rows_of(pods: Iterable[Obj], by: Injection, *namespaces: str) -> list[Running]:
-    return running(Listed(pods), interest_of(by), namespaces)  # type: ignore[arg-type]
+    return running(begin(Listed(pods), namespaces), interest_of(by))  # type: ignore[arg-type]
 
 
 def drift_of(pods: Iterable[Obj], by: Injection, tried: Expected | None = None) -> Drift:

@@ -4,6 +4,7 @@
 """
 
 import re
+from collections import Counter
 from typing import Final
 
 from harness import CANARY, MESH, STABLE, Cluster, Obj, deployment, eventually, namespace
@@ -144,6 +145,14 @@ class Guide:
         text = self.cluster.kubectl("get", "pods", "--all-namespaces", "-o", _IMAGES).must().out
         lines = sorted(line for line in text.splitlines() if _PROXY in line)
         return {line.split(":", 1)[0]: re.findall(rf"{_PROXY}:[^,\s]+", line)[0] for line in lines}
+
+    def expect_drift(self, *behind: str) -> None:
+        """`pilotage drift` finds what both of the guide's image commands find, and these workloads behind."""
+        told = self.cluster.pilotage("drift", "-o", "json").must(4 if behind else 0).document
+        assert {target["image"] for target in told["targets"]} == self.target_images()
+        running = Counter(row["image"] for row in told["proxies"] for _ in range(row["pods"]) if row["image"])
+        assert running == Counter(self.running_images().values())
+        assert {row["workload"] for row in told["proxies"] if row["state"] == "Behind"} == set(behind)
 
     def label(self, value: str) -> None:
         self.cluster.kubectl("label", "namespace", SPACE, f"istio.io/rev={value}", "--overwrite").must()

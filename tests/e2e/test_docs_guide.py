@@ -21,6 +21,7 @@ PAGES = [
     pytest.param(GUIDE / "minor-upgrade.md", (CLUSTER,), id="minor-upgrade"),
     pytest.param(GUIDE / "tags.md", (CLUSTER, MESH), id="tags"),
     pytest.param(GUIDE / "gateways.md", (CLUSTER, MESH), id="gateways"),
+    pytest.param(GUIDE / "drift.md", (CLUSTER, MESH), id="drift"),
     pytest.param(GUIDE / "mesh-configuration.md", (CLUSTER, MESH), id="mesh-configuration"),
     pytest.param(GUIDE / "releases.md", (CLUSTER, MESH), id="releases"),
     pytest.param(GUIDE / "troubleshooting.md", (CLUSTER, MESH), id="troubleshooting"),

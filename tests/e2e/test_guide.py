@@ -2,7 +2,7 @@
 
 import pytest
 
-from guide import Guide
+from guide import WORKLOADS, Guide
 from harness import CANARY, STABLE, Cluster
 
 _WAYS = [
@@ -23,8 +23,10 @@ def test_the_guide_works_as_written(cluster: Cluster, tags: bool, verb: str) -> 
     guide.tag_the_canary()
     guide.expect_both()
     guide.move(CANARY)
+    guide.expect_drift(*WORKLOADS)
     guide.restart()
     guide.expect_proxies(CANARY)
+    guide.expect_drift()
     guide.add_application(CANARY)
     if verb == "rollback":
         guide.move(STABLE)

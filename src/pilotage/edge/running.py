@@ -74,17 +74,22 @@ class _Key(NamedTuple):
     native: bool
 
 
-def running(kube: Kube, interest: Interest, namespaces: Iterable[str] = (), labels: str = "") -> list[Running]:
-    """Pods that neither ended nor are being deleted, of these namespaces or of all. `labels`: a selector.
+def begin(kube: Kube, namespaces: Iterable[str] = (), labels: str = "") -> Iterator[bytes]:
+    """Pages of the pods of these namespaces, or of all; the first is on its way when this returns.
 
-    Raises Denied where they may not be listed.
+    `labels`: a selector. To take a page raises Denied where pods may not be listed.
     """
+    places = tuple(namespaces) or ("",)
+    return _ahead(page for place in places for page in kube.list_pages("v1", "Pod", place, labels=labels))
+
+
+def running(pages: Iterable[bytes], interest: Interest) -> list[Running]:
+    """Pods that neither ended nor are being deleted."""
     rows: dict[_Key, list[str]] = {}
-    for namespace in tuple(namespaces) or ("",):
-        for page in _ahead(kube.list_pages("v1", "Pod", namespace, labels=labels)):
-            for pod in _DECODER.decode(page).items or ():
-                if pod.status.phase not in ("Succeeded", "Failed") and pod.metadata.deletion_timestamp is None:
-                    rows.setdefault(_key(pod, interest), []).append(pod.metadata.name)
+    for page in pages:
+        for pod in _DECODER.decode(page).items or ():
+            if pod.status.phase not in ("Succeeded", "Failed") and pod.metadata.deletion_timestamp is None:
+                rows.setdefault(_key(pod, interest), []).append(pod.metadata.name)
     return [Running(*key, tuple(names)) for key, names in rows.items()]
 
 
@@ -108,11 +113,17 @@ def of_cron_jobs(kube: Kube, rows: list[Running]) -> list[Running]:
 
 def _ahead(pages: Iterator[bytes]) -> Iterator[bytes]:
     """The same pages, each asked for while the one before is worked on. Two are held at most."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, pages, None)
-        while (page := coming.result()) is not None:
-            coming = pool.submit(next, pages, None)
-            yield page
+    pool = ThreadPoolExecutor(1)
+    first = pool.submit(next, pages, None)
+
+    def told() -> Iterator[bytes]:
+        coming = first
+        with pool:
+            while (page := coming.result()) is not None:
+                coming = pool.submit(next, pages, None)
+                yield page
+
+    return told()
 
 
 def _key(pod: PodWire, interest: Interest) -> _Key:

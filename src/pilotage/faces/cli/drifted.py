@@ -9,7 +9,7 @@ from pilotage.decide.reading import Reading, interest_of
 from pilotage.domain.drift import Expected
 from pilotage.edge.dryruns import may_try, try_all
 from pilotage.edge.injectors import look
-from pilotage.edge.running import of_cron_jobs, running
+from pilotage.edge.running import begin, of_cron_jobs, running
 from pilotage.faces.cli.session import Session
 
 NO_RIGHT = "you may not create pods, not even as dry runs"
@@ -26,9 +26,10 @@ class Drifted(NamedTuple):
 def drifted(session: Session, namespaces: Sequence[str] = (), labels: str = "", *, prove: bool = True) -> Drifted:
     """Of pods in these namespaces, or in all, that `labels` select. Raises Denied where pods may not be listed."""
     kube = session.kube
+    pages = begin(kube, namespaces, labels)
     facts = look(kube)
     injection = injection_of(facts.injectors, facts.namespaces, facts.configs, facts.proxy_configs, facts.unknown)
-    rows = of_cron_jobs(kube, running(kube, interest_of(injection), namespaces, labels))
+    rows = of_cron_jobs(kube, running(pages, interest_of(injection)))
     grouped = groups(rows, injection)
     untried = NOT_ASKED if not prove else "" if may_try(kube, namespaces) else NO_RIGHT
     tried: dict[Reading, Expected] = {} if untried else try_all(kube, grouped.tries)

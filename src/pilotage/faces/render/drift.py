@@ -49,7 +49,8 @@ def csv_text(drift: Drift) -> str:
     writer.writeheader()
     for row in rows:
         gets = row["expected"]
-        writer.writerow(row | {"expectedRevision": gets["revision"], "expectedImage": gets["image"]})
+        more = {"expectedRevision": gets["revision"], "expectedImage": gets["image"]}
+        writer.writerow(row | more | {"native": str(row["native"]).lower()})
     return out.getvalue()
 
 
@@ -91,7 +92,8 @@ def _summary(drift: Drift) -> Iterator[str]:
     counts = _counts(drift)
     total = sum(number for state, number in counts.items() if state not in _NO_PROXY)
     told = [f"{counts[state]} {words}" for state, words in _WORDS.items() if counts[state]]
-    yield f"{counted(total, 'proxy').replace('proxys', 'proxies')}{': ' if told else ''}{'; '.join(told)}."
+    proxies = "1 proxy" if total == 1 else f"{total or 'No'} proxies"
+    yield f"{': '.join([proxies, *(['; '.join(told)] if told else [])])}."
 
 
 def _proof(drift: Drift, untried: str) -> Iterator[str]:
