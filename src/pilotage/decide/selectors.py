@@ -72,8 +72,7 @@ def served_by(config: WebhookConfig, webhook: Webhook) -> str:
 
 def namespace_labels(snapshot: Snapshot, name: str) -> Labels:
     """Its labels, with the one every API server adds; only that one for a namespace that is not there."""
-    found = next((space.labels for space in snapshot.namespaces if space.name == name), {})
-    return {"kubernetes.io/metadata.name": name} | found
+    return {"kubernetes.io/metadata.name": name} | snapshot.labels_by_namespace.get(name, {})
 
 
 def asked_name(namespace: Labels, pod: Labels) -> str | None:

@@ -4,11 +4,12 @@
 """
 
 from datetime import date, datetime
+from functools import cached_property
 
 import msgspec
 
 from pilotage.domain.catalog import Catalog
-from pilotage.domain.cluster import Namespace, Node, Pod, Quota, Workload
+from pilotage.domain.cluster import Labels, Namespace, Node, Pod, Quota, Workload
 from pilotage.domain.istio import ControlPlane, IstiodReport, IstioResource, RevisionService, WebhookConfig
 from pilotage.domain.mesh import Gateway, ServiceMesh
 from pilotage.domain.objects import Obj, ObjectRef
@@ -59,7 +60,7 @@ class Desired(msgspec.Struct, frozen=True):
         return self.revisions[1] if len(self.revisions) > 1 else None
 
 
-class Snapshot(msgspec.Struct, frozen=True):
+class Snapshot(msgspec.Struct, frozen=True, dict=True):
     """The cluster at one moment, as far as it was looked at."""
 
     now: datetime
@@ -92,3 +93,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     @property
     def today(self) -> date:
         return self.now.date()
+
+    @cached_property
+    def labels_by_namespace(self) -> dict[str, Labels]:
+        """Rules ask it once for each of thousands of pods."""
+        return {namespace.name: namespace.labels for namespace in self.namespaces}
