@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from tools.audit import requests
 
+from bench import hpa
 from bench.crowd import Crowd
 from bench.figure import Figure, at_most, noted, within
 from bench.place import MESH, STABLE, Place, until
@@ -93,6 +94,10 @@ class Bench:
             first.stop()
             second.stop()
 
+    def scaling(self, cache: str) -> Iterator[Figure]:
+        """With as many pods as there are by now."""
+        yield from hpa.figures(self._place, self.kube, self.standing("scaling", cache), f"operator, {_MANY} pods")
+
     def standing(self, name: str, cache: str) -> Standing:
         return Standing(self._kubectl, self._config, self._place.environment | {"XDG_CACHE_HOME": cache}, name)
 
@@ -134,6 +139,16 @@ def figures(place: Place) -> Iterator[Figure]:
     yield from _slopes(costs[_FEW], costs[_MANY])
     with tempfile.TemporaryDirectory() as cache:
         yield within("operator: takeover, longest", max(bench.takeover(cache) for _ in range(_KILLS)), _TAKEOVER)
+        yield from bench.scaling(cache)
+
+
+def scaling_figures(place: Place) -> Iterator[Figure]:
+    """Those of autoscalers alone, which otherwise come last."""
+    bench = Bench(place)
+    bench.crowd.settle()
+    bench.crowd.grow(_MANY)
+    with tempfile.TemporaryDirectory() as cache:
+        yield from bench.scaling(cache)
 
 
 def _of(cost: Cost, name: str) -> Iterator[Figure]:
