@@ -24,6 +24,7 @@ PAGES = [
     pytest.param(GUIDE / "drift.md", (CLUSTER, MESH), id="drift"),
     pytest.param(GUIDE / "mesh-configuration.md", (CLUSTER, MESH), id="mesh-configuration"),
     pytest.param(GUIDE / "releases.md", (CLUSTER, MESH), id="releases"),
+    pytest.param(GUIDE / "autoscaling.md", (CLUSTER, MESH), id="autoscaling"),
     pytest.param(GUIDE / "troubleshooting.md", (CLUSTER, MESH), id="troubleshooting"),
     pytest.param(GUIDE / "existing-mesh.md", (CLUSTER,), id="existing-mesh"),
 ]
