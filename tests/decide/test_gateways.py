@@ -10,6 +10,7 @@ from pilotage.decide.gateway_service import gateway_service, service_writes
 from pilotage.decide.gatewaylist import list_gateways
 from pilotage.decide.inventory import held, stamped
 from pilotage.decide.plan import plan
+from pilotage.decide.putback import put_back
 from pilotage.decide.removal import guard
 from pilotage.domain.actions import Apply, Patch
 from pilotage.domain.cluster import Container, Pod
@@ -205,6 +206,18 @@ def test_what_is_no_longer_asked_for_is_taken_back_once() -> None:
         "spec": {"externalTrafficPolicy": None},
     }
     assert isinstance(second, Apply)
+
+
+def test_a_selector_that_somebody_narrowed_is_put_back_and_told_with_its_author() -> None:
+    there = live(OLD) | standing(OLD)
+    fields = {"f:spec": {"f:selector": {}}}
+    entry = {"manager": "kubectl-patch", "operation": "Update", "fieldsV1": fields}
+    there[SERVICE]["spec"]["selector"] = {"istio": EDGE, "istio.io/rev": OLD.name}
+    there[SERVICE] = changed_meta(there[SERVICE], managedFields=[entry])
+    made = plan(asked(OLD), town(revision("asm-1-30"), live=there))
+    assert steps(made) == ["apply Service edge"]
+    (event,) = put_back(made, there)
+    assert "spec.selector changed by kubectl-patch" in event.note
 
 
 def changed_meta(obj: Obj, **fields: Any) -> Obj:

@@ -48,7 +48,13 @@ def _event(action: Apply, live: Obj) -> Event:
 def _paths(action: Apply, live: Obj) -> list[Path]:
     unread = ("spec",) if is_crd(live) and "spec" not in live else ()  # CRDs are read as metadata only
     wanted = {key: value for key, value in action.body.items() if key not in unread}
-    return list(_differing(wanted, live, ()))
+    return list(_differing(wanted, live, ())) or list(_narrowed(action.body, live))
+
+
+def _narrowed(body: Obj, live: Obj) -> Iterator[Path]:
+    """A Service's selector with one more label holds all that is wanted, and selects less."""
+    if body["kind"] == "Service" and body["spec"].get("selector") != live["spec"].get("selector"):
+        yield ("spec", "selector")
 
 
 def _differing(wanted: Any, there: Any, path: Path) -> Iterator[Path]:
