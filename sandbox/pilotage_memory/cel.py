@@ -34,6 +34,12 @@ _MESH: Final[dict[str, _Rule]] = {
     ),
 }
 
+_MESH[
+    "(has(self.daily) ? 1 : 0) + (has(self.weekly) ? 1 : 0) + "
+    "(has(self.absoluteMonthly) ? 1 : 0) + (has(self.relativeMonthly) ? 1 : 0) == 1"
+] = lambda new, _: len({"daily", "weekly", "absoluteMonthly", "relativeMonthly"} & set(new)) == 1
+_MESH["!(has(self.utcOffset) && has(self.timeZone))"] = lambda new, _: not {"utcOffset", "timeZone"} <= set(new)
+
 # One value at a time: `it` is what the rule calls self.
 _ISTIO: Final[dict[str, Callable[[Any], bool]]] = {
     "duration(self) >= duration('1ms')": lambda it: _seconds(it) >= 0.001,

@@ -1,7 +1,9 @@
 """The resource as Desired: versions resolved, charts rendered. Called by the loop and by verbs that look ahead."""
 
-from pilotage.decide.catalog import version_of
+from collections.abc import Mapping
+
 from pilotage.decide.gateway_service import gateway_service
+from pilotage.decide.versions import versions_of
 from pilotage.domain.catalog import Catalog
 from pilotage.domain.gateways import gateways_of
 from pilotage.domain.mesh import Gateway, Mode, Owner, ServiceMesh
@@ -9,17 +11,20 @@ from pilotage.domain.names import BASE, gateway_part
 from pilotage.domain.objects import Obj
 from pilotage.domain.profile import Profile, profile_of
 from pilotage.domain.state import Desired, Revision
+from pilotage.domain.version import Version
 from pilotage.edge.charts import render_base, render_revision, renderer_for
 from pilotage.edge.gateways import render_gateway
 
 
-def desire(mesh: ServiceMesh, catalog: Catalog) -> Desired:
+def desire(mesh: ServiceMesh, catalog: Catalog, versions: Mapping[str, Version] | None = None) -> Desired:
     """The resource with versions resolved and charts rendered: base first, at the newest version, then each revision.
+
+    `versions`: as `decide.patches` has them; else as the resource alone tells.
 
     The default validator is rendered for stable, so it stays there until the canary is the only one.
     """
     profile = profile_of(mesh.spec)
-    revisions = revisions_of(mesh, catalog)
+    revisions = revisions_of(mesh, catalog, versions)
     managed = [revision for revision in revisions if revision.managed]
     objects: dict[str, tuple[Obj, ...]] = {}
     gateways: tuple[Gateway, ...] = ()
@@ -29,12 +34,12 @@ def desire(mesh: ServiceMesh, catalog: Catalog) -> Desired:
     return Desired(profile, revisions, objects, disabled, gateways, doors)
 
 
-def revisions_of(mesh: ServiceMesh, catalog: Catalog) -> tuple[Revision, ...]:
+def revisions_of(
+    mesh: ServiceMesh, catalog: Catalog, versions: Mapping[str, Version] | None = None
+) -> tuple[Revision, ...]:
     """Ascending by version: stable, then canary."""
-    entries = (
-        Revision(entry.name, version_of(entry.name, entry.version, catalog), entry.owner is Owner.MANAGED)
-        for entry in mesh.spec.revisions
-    )
+    known = versions or versions_of(mesh, {}, catalog)
+    entries = (Revision(entry.name, known[entry.name], entry.owner is Owner.MANAGED) for entry in mesh.spec.revisions)
     return tuple(sorted(entries, key=lambda revision: revision.version))
 
 

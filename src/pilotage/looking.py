@@ -6,18 +6,25 @@ While a control plane gets ready little changes, so for a while only that little
 import time
 from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple
 
 from msgspec import structs
 
 from pilotage.decide.install import istiods_start
+from pilotage.decide.patches import Facts, course
 from pilotage.decide.plan import needs_guard, plan
+from pilotage.decide.versions import unpublished
 from pilotage.desired import desire
 from pilotage.domain.actions import Plan, Wait
 from pilotage.domain.catalog import Catalog
 from pilotage.domain.errors import Refused
 from pilotage.domain.mesh import ServiceMesh, ServiceMeshSpec
 from pilotage.domain.objects import ref_of
+from pilotage.domain.patching import Course
+from pilotage.domain.profile import profile_of
 from pilotage.domain.state import Desired, Snapshot
+from pilotage.domain.version import Version
+from pilotage.edge.controlplanes import running_versions
 from pilotage.edge.kube import Kube
 from pilotage.edge.observe import GUARD, INSTALL, READINESS, observe, refuse_blind
 from pilotage.edge.reads import Source
@@ -26,12 +33,20 @@ from pilotage.publishing import Looked
 _GLANCES = 2.0  # seconds for which a look at readiness alone will do, while nothing else is waited for
 
 
+class Rendered(NamedTuple):
+    """All that what is rendered depends on."""
+
+    spec: ServiceMeshSpec
+    versions: dict[str, Version]
+
+
 class Looker:
     """Looks at `source`: lists of a Kube, or what an operator's watches keep."""
 
     def __init__(self, source: Kube | Source, catalog: Catalog, clock: Callable[[], datetime]) -> None:
         self.source, self.catalog, self.clock = source, catalog, clock
-        self._desired: tuple[ServiceMeshSpec, Desired] | None = None  # as rendered last, and from what
+        self.patches = False  # whether patches that are due are begun here without being asked for
+        self._desired: tuple[Rendered, Desired] | None = None  # as rendered last, and from what
         self._waiting: tuple[Looked, float] | None = None  # a look that left only waits, and when the next is due
 
     def look(self, mesh: ServiceMesh) -> Looked:
@@ -39,7 +54,7 @@ class Looker:
         return self._glance(mesh) or self._whole(mesh)
 
     def _whole(self, mesh: ServiceMesh) -> Looked:
-        desired = self._desire(mesh)
+        desired = self._desire(mesh, self._course(mesh))
         snapshot = self._observe(mesh, desired)
         made = _planned(desired, snapshot)
         lists = isinstance(self.source, Kube)  # where each look is felt
@@ -56,7 +71,7 @@ class Looker:
         before, until = self._waiting or (None, 0.0)
         if before is None or before.snapshot.mesh is None or before.snapshot.mesh.spec != mesh.spec:
             return None
-        if time.monotonic() > until:
+        if time.monotonic() > until or before.snapshot.mesh.patch != mesh.patch:
             return None
         seen = observe(self.source, before.desired.profile, self.catalog, self.clock(), parts=READINESS)
         refuse_blind(seen, READINESS)
@@ -68,11 +83,16 @@ class Looker:
             return None
         return Looked(before.desired, snapshot, made) if made.waits and not made.now else None
 
-    def _desire(self, mesh: ServiceMesh) -> Desired:
-        """Nothing but the spec goes into it: as long as that stays, so does what was rendered."""
-        if self._desired is None or self._desired[0] != mesh.spec:
-            self._desired = (mesh.spec, desire(mesh, self.catalog))
-        return self._desired[1]
+    def _course(self, mesh: ServiceMesh) -> Course:
+        running = running_versions(self.source, profile_of(mesh.spec).namespace) if unpublished(mesh) else {}
+        return course(Facts(mesh, running, self.catalog, self.clock(), self.patches))
+
+    def _desire(self, mesh: ServiceMesh, way: Course) -> Desired:
+        """Nothing but spec and versions go into what is rendered: as long as they stay, so does that."""
+        rendered = Rendered(mesh.spec, way.versions)
+        if self._desired is None or self._desired[0] != rendered:
+            self._desired = (rendered, desire(mesh, self.catalog, way.versions))
+        return structs.replace(self._desired[1], course=way)
 
     def _observe(self, mesh: ServiceMesh, desired: Desired) -> Snapshot:
         """What the plan needs to see; pods, workloads and istiods only where something may be removed."""
@@ -90,4 +110,6 @@ def _planned(desired: Desired, snapshot: Snapshot) -> Plan:
     try:
         return plan(desired, snapshot)
     except Refused as refused:
-        return Plan("Blocked", waits=(Wait("the plan", str(refused)),), findings=refused.findings)
+        return Plan(
+            "Blocked", waits=(Wait("the plan", str(refused)),), findings=refused.findings, patch=desired.course.patch
+        )

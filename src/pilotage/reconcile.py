@@ -42,6 +42,10 @@ class Reconciler:
         self._looker, self._publisher = Looker(self.source, catalog, clock), Publisher(kube)
         self._last: tuple[Action, ...] = ()
 
+    def begin_patches(self) -> None:
+        """Begin patches that are due; else only those that a person asked for."""
+        self._looker.patches = True
+
     @property
     def contested(self) -> bool:
         """Somebody undoes what we write: to act on every change would be to fight."""

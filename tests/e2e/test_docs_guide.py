@@ -25,6 +25,7 @@ PAGES = [
     pytest.param(GUIDE / "mesh-configuration.md", (CLUSTER, MESH), id="mesh-configuration"),
     pytest.param(GUIDE / "releases.md", (CLUSTER, MESH), id="releases"),
     pytest.param(GUIDE / "autoscaling.md", (CLUSTER, MESH), id="autoscaling"),
+    pytest.param(GUIDE / "patches.md", (CLUSTER, MESH), id="patches"),
     pytest.param(GUIDE / "troubleshooting.md", (CLUSTER, MESH), id="troubleshooting"),
     pytest.param(GUIDE / "existing-mesh.md", (CLUSTER,), id="existing-mesh"),
 ]

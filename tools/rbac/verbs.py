@@ -22,6 +22,8 @@ ROLE_OF: Final[Mapping[str, Role]] = {
     "releases": Role.VIEWER,
     "version": Role.VIEWER,
     "completion": Role.VIEWER,
+    "maintenance show": Role.VIEWER,
+    "maintenance next": Role.VIEWER,
     "mesh-config diff": Role.VIEWER,
     "mesh-config validate": Role.VIEWER,
     "tag list": Role.VIEWER,
@@ -41,8 +43,12 @@ ROLE_OF: Final[Mapping[str, Role]] = {
     "upgrade start": Role.FULL,
     "upgrade complete": Role.FULL,
     "upgrade rollback": Role.FULL,
+    "patch start": Role.FULL,
+    "patch hold": Role.FULL,
+    "maintenance set": Role.FULL,
+    "maintenance delete": Role.FULL,
 }
-_ALIASES: Final = {"tag show": "tag list", "tag delete": "tag remove"}
+_ALIASES: Final = {"tag show": "tag list", "maintenance list": "maintenance show", "tag delete": "tag remove"}
 
 
 def verb_of(words: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""A person's word on one removal: annotations that name the revision, who said it and when, and hold for a while.
+"""A person's word on one removal or patch: annotations that name the revision, who said it and when, and hold a while.
 
 `force-removal` lets it go past its guard; `confirmed-removal` is what the verbs write: their guard has just held, so
 nothing soaks. Made by the verbs; called by `removal` and `plan`. Nothing is remembered: what a mark is worth follows
@@ -6,14 +6,14 @@ from its content, the clock, and the removals that are under way.
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from pilotage.decide.ownership import owner_of
 from pilotage.domain.actions import Patch
 from pilotage.domain.mesh import Moment, ServiceMesh
-from pilotage.domain.names import API_VERSION, CONFIRMED_REMOVAL, FORCE_REMOVAL, MESH_KIND, MESH_NAME
+from pilotage.domain.names import API_VERSION, CONFIRMED_REMOVAL, FORCE_REMOVAL, MESH_KIND, MESH_NAME, PATCH_NOW
 from pilotage.domain.objects import ObjectRef
 from pilotage.domain.state import Snapshot
 
@@ -54,26 +54,42 @@ def confirmed(snapshot: Snapshot, revision: str) -> Mark | None:
     return _holding(snapshot, CONFIRMED_REMOVAL, revision)
 
 
-def cleared(snapshot: Snapshot, leaving: tuple[str, ...]) -> Iterator[Patch]:
-    """Takes marks away that are worth nothing any more: expired, or of no removal under way (`leaving`).
+def patch_annotation(mark: Mark) -> dict[str, str | None]:
+    """Asks for the newest patch of a revision now."""
+    return {PATCH_NOW: _text(mark)}
+
+
+def patch_asked(mesh: ServiceMesh, now: datetime, revision: str) -> Mark | None:
+    """The word that holds for a patch of `revision` now."""
+    return _worth(mesh, now, PATCH_NOW, revision)
+
+
+def cleared(snapshot: Snapshot, leaving: tuple[str, ...], patching: tuple[str, ...] = ()) -> Iterator[Patch]:
+    """Takes marks away that are worth nothing any more: expired, or of nothing that is under way.
+
+    `leaving`: revisions that a removal is for; `patching`: those whose patch is still asked for.
 
     One that Git holds stays: it would come back, and it expires by its own content.
     """
     mesh = snapshot.mesh
-    for key in (FORCE_REMOVAL, CONFIRMED_REMOVAL):
-        if mesh is None or key not in mesh.annotations or any(_holding(snapshot, key, name) for name in leaving):
+    for key, names in ((FORCE_REMOVAL, leaving), (CONFIRMED_REMOVAL, leaving), (PATCH_NOW, patching)):
+        if mesh is None or key not in mesh.annotations or any(_holding(snapshot, key, name) for name in names):
             continue
         holders = {"metadata": {"managedFields": mesh.managed_fields}}
         if owner_of(holders, ("metadata", "annotations", key)) is None:
             body = {"metadata": {"annotations": {key: None}}}
-            yield Patch(ObjectRef(API_VERSION, MESH_KIND, "", MESH_NAME), body, "it was for a removal that is over")
+            yield Patch(ObjectRef(API_VERSION, MESH_KIND, "", MESH_NAME), body, "what it was for is over")
 
 
 def _holding(snapshot: Snapshot, key: str, revision: str) -> Mark | None:
-    mark = _parse(snapshot.mesh, key)
+    return _worth(snapshot.mesh, snapshot.now, key, revision)
+
+
+def _worth(mesh: ServiceMesh | None, now: datetime, key: str, revision: str) -> Mark | None:
+    mark = _parse(mesh, key)
     if mark is None or mark.revision != revision:
         return None
-    return mark if mark.at - _SKEW <= snapshot.now < mark.at + _LASTS else None
+    return mark if mark.at - _SKEW <= now < mark.at + _LASTS else None
 
 
 def _parse(mesh: ServiceMesh | None, key: str) -> Mark | None:

@@ -150,8 +150,10 @@ def _starting(snapshot: Snapshot, revision: str, *, scaling: bool) -> Iterator[W
         yield Wait(f"Deployment istiod of {revision}", "is not there yet")
         return
     least = 1 if scaling else max(plane.desired, 1)
-    if plane.available < least or plane.updated < min(least, plane.desired):
-        cause = plane.reason or f"{plane.available} of {plane.desired} replicas available"
+    if plane.available < least or plane.updated < min(least, plane.desired) or plane.outdated:
+        replaced = f"{plane.outdated} of its pods are still to be replaced"
+        counted = replaced if plane.outdated else f"{plane.available} of {plane.desired} replicas available"
+        cause = plane.reason or counted
         yield Wait(f"Deployment {plane.namespace}/{plane.name}", cause)
 
 

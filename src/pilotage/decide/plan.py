@@ -38,6 +38,7 @@ from pilotage.decide.removal import (
     unless_confirmed,
     webhook_stage,
 )
+from pilotage.decide.rollout import rolled
 from pilotage.decide.stages import Stage
 from pilotage.decide.tags import remove_tag, tags_of
 from pilotage.decide.usage import proxies_exist
@@ -56,7 +57,8 @@ def plan(desired: Desired, snapshot: Snapshot) -> Plan:
     else:
         leaving = removed(desired, snapshot)
         made = _at_most_two(desired, snapshot, leaving)
-    return structs.replace(made, now=(*made.now, *cleared(snapshot, leaving)))
+    made = rolled(made, desired, snapshot)
+    return structs.replace(made, now=(*made.now, *cleared(snapshot, leaving, desired.course.asked)))
 
 
 def _at_most_two(desired: Desired, snapshot: Snapshot, leaving: tuple[str, ...]) -> Plan:

@@ -18,8 +18,12 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 
 
 def soak_of(policy: RemovalPolicy) -> timedelta:
+    return span_of(policy.soak)
+
+
+def span_of(text: str) -> timedelta:
     """`1h30m` -> a timedelta; the CRD holds the pattern."""
-    return sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in _PART.findall(policy.soak)), timedelta())
+    return sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in _PART.findall(text)), timedelta())
 
 
 def soaking(snapshot: Snapshot, revision: str) -> Removal:
@@ -31,7 +35,7 @@ def soaking(snapshot: Snapshot, revision: str) -> Removal:
     if kept is not None and kept.revision == revision and kept.since <= snapshot.now:
         return Removal(revision, kept.since, kept.since + whole)
     # The status keeps whole seconds: rounded down, the soak would be shorter by what was cut off.
-    since = _next_second(snapshot.now) if whole else snapshot.now
+    since = next_second(snapshot.now) if whole else snapshot.now
     return Removal(revision, since, since + whole)
 
 
@@ -66,6 +70,7 @@ def _stamp(removal: Removal) -> str:
     return f"{removal.until:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _next_second(moment: datetime) -> datetime:
+def next_second(moment: datetime) -> datetime:
+    """`moment`, or the whole second after it: what a status keeps."""
     whole = moment.replace(microsecond=0)
     return whole if whole == moment else whole + timedelta(seconds=1)

@@ -14,7 +14,7 @@ from pilotage.decide.install import control_plane
 from pilotage.domain.actions import Plan, Wait
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding, Severity
-from pilotage.domain.mesh import Removal
+from pilotage.domain.mesh import PatchState, Removal
 from pilotage.domain.objects import Obj
 from pilotage.domain.state import Desired, Revision, Snapshot
 
@@ -57,6 +57,7 @@ def status_of(plan: Plan, desired: Desired, snapshot: Snapshot, previous: Obj) -
     news = _news(() if desired.disabled else announcements(snapshot))
     return {
         **_judged(plan, moment, [_dated(condition, moment) for condition in news]),
+        **_patch(plan.patch, previous),
         "stable": "" if desired.disabled else desired.stable.name,
         "canary": desired.canary.name if desired.canary and not desired.disabled else "",
         "revisions": [_counts(revision, snapshot) for revision in desired.revisions if not desired.disabled],
@@ -83,6 +84,15 @@ def _removal(removal: Removal | None, previous: Obj) -> Obj:
         return {"removal": None} if "removal" in previous else {}
     since, until = (each.strftime(_STAMP) for each in (removal.since, removal.until))
     return {"removal": {"revision": removal.revision, "since": since, "until": until}}
+
+
+def _patch(patch: PatchState | None, previous: Obj) -> Obj:
+    """None takes away what a merge would keep."""
+    if patch is None:
+        return {"patch": None} if "patch" in previous else {}
+    kept = {"revision": patch.revision, "from": patch.before, "to": patch.to, "since": patch.since.strftime(_STAMP)}
+    failed = {"failed": patch.failed or None} if patch.failed or "failed" in (previous.get("patch") or {}) else {}
+    return {"patch": kept | failed}
 
 
 def _only_mends(plan: Plan, moment: _Moment) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from pilotage.decide.announcements import ANNOUNCED
+from pilotage.decide.rollout import PATCHING
 from pilotage.decide.status import ENDS_SOON
 from pilotage.domain.events import Event
 from pilotage.domain.names import EVERY_REVISION
@@ -18,7 +19,7 @@ def transitions(previous: Obj, status: Obj) -> tuple[Event, ...]:
     The reason of a condition is its type, with `Not` before it when it stopped to hold. A phase and a condition of
     one name are one Event.
     """
-    told = (_phase, _conditions, _removal, _announced)
+    told = (_phase, _conditions, _removal, _patch, _announced)
     events = [event for each in told for event in each(previous, status)]
     return tuple({event.reason: event for event in reversed(events)}.values())[::-1]
 
@@ -41,6 +42,16 @@ def _removal(previous: Obj, status: Obj) -> Iterator[Event]:
         yield Event("Removed", f"{what} is gone")
 
 
+def _patch(previous: Obj, status: Obj) -> Iterator[Event]:
+    """One that was seen to be ready, or went back."""
+    before, after = previous.get("patch"), status.get("patch")
+    if before and not before.get("failed") and not after and status["phase"] in ("Settled", "Canary"):
+        yield Event("Patched", f"{before['revision']} runs {before['to']}; before that it ran {before['from']}")
+    if after and after.get("failed") and not (before or {}).get("failed"):
+        words = f"{after['revision']} goes back from {after['to']} to {after['from']}: {after['failed']}"
+        yield Event("PatchFailed", words, warning=True)
+
+
 def _conditions(previous: Obj, status: Obj) -> Iterator[Event]:
     before = {each["type"]: each["status"] for each in previous.get("conditions", ())}
     same = previous.get("observedGeneration") == status["observedGeneration"]
@@ -48,7 +59,7 @@ def _conditions(previous: Obj, status: Obj) -> Iterator[Event]:
         kind, holds = condition["type"], condition["status"] == "True"
         if kind in ANNOUNCED or condition["status"] == before.get(kind, "False"):
             continue
-        degraded = kind == "Ready" and not holds and same  # nobody asked for anything else
+        degraded = kind == "Ready" and not holds and same and status["phase"] != PATCHING  # nobody asked for it
         reason = kind if holds else f"Not{kind}"
         note = f"{condition['reason']}: {condition['message']}" if condition["message"] else condition["reason"]
         yield Event(reason, note, warning=(holds and kind in _BAD) or degraded)

@@ -6,7 +6,7 @@ import msgspec
 
 from pilotage.domain.events import Event
 from pilotage.domain.findings import Finding
-from pilotage.domain.mesh import Removal
+from pilotage.domain.mesh import PatchState, Removal
 from pilotage.domain.names import MANAGER
 from pilotage.domain.objects import Obj, ObjectRef, ref_of
 
@@ -55,8 +55,8 @@ class Wait(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """`now`: safe at this moment. `later`: the rest of the way, for people. `waits`: what must be seen first.
 
-    `removal`: one that soaks, or has, to be kept in the status. `events`: told once `now` is written. `again`: when
-    there will be more to do, though nothing changes and nothing is waited for.
+    `removal`, `patch`: to be kept in the status. `events`: told once `now` is written. `again`: when there will be more
+    to do, though nothing changes and nothing is waited for.
     """
 
     phase: str
@@ -67,6 +67,7 @@ class Plan(msgspec.Struct, frozen=True):
     removal: Removal | None = None
     events: tuple[Event, ...] = ()
     again: datetime | None = None
+    patch: PatchState | None = None
 
     @property
     def settled(self) -> bool:

@@ -30,6 +30,10 @@ _GATEWAY_RULES = (
         "the namespace of a gateway cannot be changed: its Service and its address are there",
     ),
 )
+_ONE_SCHEDULE = (
+    "(has(self.daily) ? 1 : 0) + (has(self.weekly) ? 1 : 0) + "
+    "(has(self.absoluteMonthly) ? 1 : 0) + (has(self.relativeMonthly) ? 1 : 0) == 1"
+)
 _STATUS: Obj = {
     "type": "object",
     "properties": {
@@ -45,6 +49,18 @@ _STATUS: Obj = {
                 "revision": {"type": "string"},
                 "since": {"type": "string", "format": "date-time"},
                 "until": {"type": "string", "format": "date-time"},
+            },
+        },
+        "patch": {
+            "type": "object",
+            "description": "A patch under way; with `failed`, one that was not ready in time and is not tried again.",
+            "required": ["revision", "from", "to", "since"],
+            "properties": {
+                "revision": {"type": "string"},
+                "from": {"type": "string"},
+                "to": {"type": "string"},
+                "since": {"type": "string", "format": "date-time"},
+                "failed": {"type": "string"},
             },
         },
         "revisions": {
@@ -145,8 +161,17 @@ def _spec_schema() -> Obj:
     spec["properties"]["names"]["properties"]["namespace"]["x-kubernetes-validations"] = [
         {"rule": "self == oldSelf", "message": "the namespace cannot be changed: control planes run in it"}
     ]
+    _windows(spec["properties"]["maintenanceWindows"])
     spec["x-kubernetes-validations"] = [{"rule": rule, "message": message} for rule, message in _RULES]
     return spec
+
+
+def _windows(windows: Obj) -> None:
+    windows.update({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})
+    one = "give exactly one of daily, weekly, absoluteMonthly, relativeMonthly"
+    windows["items"]["properties"]["schedule"]["x-kubernetes-validations"] = [{"rule": _ONE_SCHEDULE, "message": one}]
+    zone = {"rule": "!(has(self.utcOffset) && has(self.timeZone))", "message": "give utcOffset or timeZone, not both"}
+    windows["items"]["x-kubernetes-validations"] = [zone]
 
 
 def _structural(schema: Any, components: dict[str, Any]) -> Any:
@@ -162,7 +187,7 @@ def _structural(schema: Any, components: dict[str, Any]) -> Any:
         rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
         return _structural(kinds[0] | rest, components)
     kept = {key: value for key, value in schema.items() if key not in ("title", "additionalProperties")}
-    if schema.get("default", 0) in (None, {}):
+    if schema.get("default", 0) in (None, {}, []):
         kept.pop("default")
     out = {key: _structural(value, components) for key, value in kept.items() if key != "properties"}
     if "enum" in out:

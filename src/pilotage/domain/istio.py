@@ -87,6 +87,7 @@ class ControlPlane(msgspec.Struct, frozen=True):
     image: str = ""
     reason: str = ""  # why it is not available: pod and cause
     oldest: str = ""  # creation of its oldest living pod, RFC 3339
+    outdated: int = 0  # pods of a template before that are still there
 
 
 class Proxy(msgspec.Struct, frozen=True):

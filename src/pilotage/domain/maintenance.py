@@ -90,7 +90,9 @@ class MaintenanceWindow(_Spec, frozen=True):
     schedule: Schedule
     duration_hours: Annotated[int, Meta(ge=4, le=24, description="Hours in which work may start.")]
     start_time: Annotated[Clock, Meta(description="HH:mm in the window's zone.")]
-    utc_offset: Annotated[Offset | None, Meta(description="±HH:mm; +00:00 if no zone is given either.")] = None
+    utc_offset: Annotated[Offset | None, Meta(description="+HH:mm or -HH:mm; +00:00 if there is no zone either.")] = (
+        None
+    )
     time_zone: Annotated[Zone | None, Meta(description="IANA zone, as in Europe/Berlin, instead of utcOffset.")] = None
     start_date: Annotated[Day | None, Meta(description="YYYY-MM-DD; no window opens before that day.")] = None
     not_allowed_dates: Annotated[list[Dates], Meta(max_length=100, description="When nothing may start.")] = []

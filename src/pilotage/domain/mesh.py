@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from pilotage.domain.maintenance import MaintenanceWindow, Patches
 from pilotage.domain.objects import Obj
 
 Name = Annotated[str, Meta(pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
@@ -44,7 +45,10 @@ class _Spec(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, for
 
 class Revision(_Spec, frozen=True):
     name: Annotated[Name, Meta(description="Name of the control plane, as in asm-1-31.")]
-    version: Annotated[Semver | None, Meta(description="Istio version; the catalog's newest patch if absent.")] = None
+    version: Annotated[
+        Semver | None,
+        Meta(description="Istio version, to be kept. If absent: the newest patch, then patches in place."),
+    ] = None
     owner: Annotated[Owner, Meta(description="Managed: installed by Pilotage. External: by someone else.")] = (
         Owner.MANAGED
     )
@@ -129,6 +133,11 @@ class ServiceMeshSpec(_Spec, frozen=True):
     )
     upgrade_policy: UpgradePolicy = UpgradePolicy()
     removal: RemovalPolicy = RemovalPolicy()
+    maintenance_windows: (
+        Annotated[list[MaintenanceWindow], Meta(max_length=10, description="When work may start; any time if none.")]
+        | None
+    ) = None
+    patches: Patches | None = None
 
 
 class Removal(msgspec.Struct, frozen=True):
@@ -137,6 +146,16 @@ class Removal(msgspec.Struct, frozen=True):
     revision: str  # or EVERY_REVISION
     since: Moment
     until: Moment
+
+
+class PatchState(msgspec.Struct, frozen=True, rename={"before": "from"}):
+    """A patch under way, as kept in the status; with `failed`, its cause, one that has gone back or is on its way."""
+
+    revision: str
+    before: str  # version to return to
+    to: str
+    since: Moment
+    failed: str = ""
 
 
 class ServiceMesh(msgspec.Struct, frozen=True):
@@ -149,3 +168,5 @@ class ServiceMesh(msgspec.Struct, frozen=True):
     resource_version: str = ""
     managed_fields: tuple[Obj, ...] = ()
     removal: Removal | None = None
+    patch: PatchState | None = None
+    versions: dict[str, str] = {}  # revision -> version, as last published

@@ -36,6 +36,7 @@ RESTARTED_FOR: Final = f"{GROUP}/restarted-for"
 SAVED_SELECTORS: Final = f"{GROUP}/saved-selectors"  # JSON: what a deactivated injector selected, by webhook
 FORCE_REMOVAL: Final = f"{GROUP}/force-removal"
 CONFIRMED_REMOVAL: Final = f"{GROUP}/confirmed-removal"  # a person decided it with a verb: no soak
+PATCH_NOW: Final = f"{GROUP}/patch-now"  # a person asked for a patch: its window and its age do not count
 EVERY_REVISION: Final = "*"  # what `disable` removes; no revision can be named so
 PUT_BACK: Final = f"{GROUP}/put-back"  # JSON on a canary's HPA: corrections by field manager, and the last's time
 WITHOUT_MESH_CONFIG: Final = f"{GROUP}/without-mesh-config"

@@ -13,6 +13,7 @@ from pilotage.domain.cluster import Labels, Namespace, Node, Pod, Quota, Workloa
 from pilotage.domain.istio import ControlPlane, IstiodReport, IstioResource, RevisionService, WebhookConfig
 from pilotage.domain.mesh import Gateway, ServiceMesh
 from pilotage.domain.objects import Obj, ObjectRef
+from pilotage.domain.patching import Course
 from pilotage.domain.profile import Profile
 from pilotage.domain.roles import Right
 from pilotage.domain.version import Version
@@ -38,6 +39,7 @@ class Desired(msgspec.Struct, frozen=True):
     disabled: bool = False
     gateways: tuple[Gateway, ...] = ()  # each with its namespace
     gateway_objects: dict[str, tuple[Obj, ...]] = {}
+    course: Course = Course()
 
     @property
     def every_object(self) -> tuple[Obj, ...]:

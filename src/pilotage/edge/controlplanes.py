@@ -29,6 +29,13 @@ def istiod_deployments(kube: Reads) -> list[Obj]:
     return kube.list("apps/v1", "Deployment", labels=ISTIOD)
 
 
+def running_versions(kube: Reads, namespace: str) -> dict[str, Version]:
+    """Revision -> version of our istiods in `namespace`, as far as they tell."""
+    planes = control_planes(istiod_deployments(kube), ())
+    ours = (plane for plane in planes if plane.managed and plane.namespace == namespace)
+    return {plane.revision: plane.version for plane in ours if plane.version}
+
+
 def control_planes(deployments: Iterable[Obj], pods: Iterable[Pod]) -> tuple[ControlPlane, ...]:
     """Of `istiod_deployments`; `pods`: those labelled app=istiod, for why one is not available."""
     everyone = tuple(pods)
@@ -44,6 +51,7 @@ def parse_control_plane(deployment: Obj, pods: Sequence[Pod]) -> ControlPlane:
     seen = status.get("observedGeneration", 0) >= meta.get("generation", 0)
     living = [pod.created for pod in pods if pod.created and not pod.finished and not pod.deleting]
     available, updated = status.get("availableReplicas", 0), status.get("updatedReplicas", 0) if seen else 0
+    outdated = max(status.get("replicas", 0) - updated, 0) if seen else 0
     return ControlPlane(
         labels_of(deployment).get(REV, DEFAULT_REVISION),
         meta["namespace"],
@@ -55,8 +63,9 @@ def parse_control_plane(deployment: Obj, pods: Sequence[Pod]) -> ControlPlane:
         OWNER_LABEL in labels_of(deployment),
         owner_of(deployment),
         image,
-        _reason(status, pods) if available < max(desired, 1) or updated < desired else "",
+        _reason(status, pods) if available < max(desired, 1) or updated < desired or outdated else "",
         min(living, default=""),
+        outdated,
     )
 
 

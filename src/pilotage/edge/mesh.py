@@ -1,17 +1,19 @@
 """The ServiceMesh resource in the cluster: read, created, edited. Its CRD is installed by `enable`."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from pilotage.domain.errors import Refused
-from pilotage.domain.mesh import Mode, Removal, Revision, ServiceMesh, ServiceMeshSpec
+from pilotage.domain.maintenance import Patches
+from pilotage.domain.mesh import Mode, PatchState, Removal, Revision, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.names import API_VERSION, CREATE_MANAGER, MESH_KIND, MESH_NAME
 from pilotage.domain.objects import Obj, ObjectRef, annotations_of
 from pilotage.edge.kube import Kube
 from pilotage.edge.strangers import strangers, without
 
+Kept = TypeVar("Kept", Removal, PatchState)
 MESH = ObjectRef(API_VERSION, MESH_KIND, "", MESH_NAME)
 
 
@@ -48,8 +50,16 @@ def parse_mesh(obj: Obj) -> ServiceMesh:
         generation=meta.get("generation", 0),
         resource_version=meta.get("resourceVersion", ""),
         managed_fields=tuple(meta.get("managedFields", ())),
-        removal=_removal(obj),
+        removal=_kept(obj, "removal", Removal),
+        patch=_kept(obj, "patch", PatchState),
+        versions=_versions(obj),
     )
+
+
+def _versions(obj: Obj) -> dict[str, str]:
+    """Of the status: what each revision was last brought to."""
+    published = (obj.get("status") or {}).get("revisions") or ()
+    return {each["name"]: each["version"] for each in published if each.get("version")}
 
 
 def _refuse_newer(obj: Obj) -> None:
@@ -62,10 +72,10 @@ def _refuse_newer(obj: Obj) -> None:
         )
 
 
-def _removal(obj: Obj) -> Removal | None:
-    """Of the status. One that cannot be read counts for nothing: its soak starts anew."""
+def _kept(obj: Obj, field: str, shape: type[Kept]) -> Kept | None:
+    """Of the status. What cannot be read counts for nothing: a soak starts anew, a patch is not under way."""
     try:
-        return msgspec.convert(obj.get("status", {}).get("removal"), Removal | None)
+        return msgspec.convert((obj.get("status") or {}).get(field), shape | None)
     except msgspec.ValidationError:
         return None
 
@@ -88,7 +98,7 @@ def create_mesh(kube: Kube, spec: ServiceMeshSpec, *, dry_run: bool = False) -> 
 def edit_mesh(
     kube: Kube, mesh: ServiceMesh, spec: ServiceMeshSpec, annotations: dict[str, str | None], *, dry_run: bool = False
 ) -> None:
-    """Writes revisions, mode, artifacts, changed gateways and annotations; the rest stays as it is.
+    """Writes revisions, mode, artifacts and annotations, and what changed of gateways, windows and patches.
 
     Raises Retry if the resource was edited since it was read, Refused where an older CRD would drop a field of it.
     """
@@ -98,10 +108,9 @@ def edit_mesh(
             "revisions": msgspec.to_builtins(spec.revisions),
             "mode": spec.mode,
             "artifacts": msgspec.to_builtins(spec.artifacts),
+            **_changed(mesh.spec, spec),
         },
     }
-    if spec.gateways != mesh.spec.gateways:
-        body["spec"]["gateways"] = msgspec.to_builtins(spec.gateways)
     taken = kube.patch(MESH, body, dry_run=True)
     dropped = sorted(_dropped(body["spec"], taken["spec"], ""))
     if dropped:
@@ -111,6 +120,19 @@ def edit_mesh(
         )
     if not dry_run:
         kube.patch(MESH, body)
+
+
+def _changed(before: ServiceMeshSpec, spec: ServiceMeshSpec) -> dict[str, Any]:
+    """Each field of `patches` is said: a merge would keep what is left out."""
+    fields: dict[str, Any] = {}
+    if spec.gateways != before.gateways:
+        fields["gateways"] = msgspec.to_builtins(spec.gateways)
+    if spec.maintenance_windows != before.maintenance_windows:
+        fields["maintenanceWindows"] = msgspec.to_builtins(spec.maintenance_windows)
+    if spec.patches != before.patches:
+        each = spec.patches or Patches()
+        fields["patches"] = {"policy": each.policy, "minAge": each.min_age, "timeout": each.timeout, "hold": each.hold}
+    return fields
 
 
 def _dropped(sent: Any, kept: Any, path: str) -> Iterator[str]:

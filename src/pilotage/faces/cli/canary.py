@@ -11,7 +11,7 @@ from pilotage.decide.autoscaling import as_counterparts
 from pilotage.decide.eligibility import get_revisions
 from pilotage.decide.preflight import Request, preflight
 from pilotage.decide.support import Support
-from pilotage.desired import desire
+from pilotage.desired import desire, revisions_of
 from pilotage.domain.actions import Action
 from pilotage.domain.errors import Refused, TimedOut
 from pilotage.domain.findings import Finding, Verb
@@ -21,6 +21,7 @@ from pilotage.domain.names import BASE, PART, gateway_in, revision_in
 from pilotage.domain.objects import Obj, ref_of
 from pilotage.domain.profile import Profile, profile_of
 from pilotage.domain.state import Revision, Snapshot
+from pilotage.edge.mesh import read_mesh
 from pilotage.edge.observe import PREFLIGHT, observe
 from pilotage.edge.permissions import grants_of, missing_permissions, needs_of
 from pilotage.edge.proof import injection_proof, selecting
@@ -66,6 +67,13 @@ def mesh_config_actions(canary: Canary, there: ServiceMesh, config: str | None) 
     if config == "copy":
         snapshot = _look(canary, there, ())
         yield meshconfig.copy(snapshot, there.spec.revisions[0].name, canary.target.name)
+
+
+def as_installed(canary: Canary) -> Canary:
+    """With the version that was installed: an operator may know newer patches than this catalog."""
+    mesh = read_mesh(canary.session.kube) or canary.mesh
+    there = next((each for each in revisions_of(mesh, canary.session.catalog) if each.name == canary.target.name), None)
+    return canary._replace(mesh=mesh, target=there) if there else canary
 
 
 def prove(canary: Canary, timeout: float) -> tuple[Finding, ...]:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Final, NamedTuple, NoReturn
 
 import click
-from msgspec import to_builtins
+from msgspec import structs, to_builtins
 
 from pilotage.decide.ownership import owner_of
 from pilotage.domain.actions import Plan
@@ -60,7 +60,7 @@ def enabled_mesh(session: Session, *, leaving: bool = False) -> ServiceMesh:
 def edit(
     session: Session, mesh: ServiceMesh, spec: ServiceMeshSpec, annotations: dict[str, str | None], *, dry_run: bool
 ) -> None:
-    """Writes the intent. Raises Refused with the patch where Git, or another that would put it back, owns the list.
+    """Writes the intent. Raises Refused with the patch where Git, or another that would put it back, owns a field.
 
     Raises Conflict where the spec was edited since `mesh` was read. Its status may move.
     """
@@ -82,16 +82,24 @@ def edit(
 
 
 def _refuse_owned(resource: Obj | None, fresh: ServiceMesh, spec: ServiceMeshSpec) -> None:
-    """To confirm what was asked for there already is no change of it."""
-    gateways = fresh.spec.gateways != spec.gateways
-    field = "gateways" if gateways else "revisions"
-    owner = owner_of(resource, ("spec", field)) if resource else None
-    if owner is None or fresh.spec == spec:
-        return
-    wanted = {"gateways": to_builtins(spec.gateways)} if gateways else {"revisions": to_builtins(spec.revisions)}
-    patch = json.dumps({"spec": wanted if gateways else wanted | {"mode": spec.mode}})
-    fix = f"have this patch applied there: {patch}"
-    refuse(Finding("FieldOwned", f"spec.{field} of ServiceMesh {MESH.name} is kept by {owner}", MESH.name, fix))
+    for field, wanted in _changed(fresh.spec, spec):
+        owner = owner_of(resource, ("spec", field)) if resource else None
+        if owner:
+            fix = f"have this patch applied there: {json.dumps({'spec': wanted})}"
+            refuse(Finding("FieldOwned", f"spec.{field} of ServiceMesh {MESH.name} is kept by {owner}", MESH.name, fix))
+
+
+def _changed(before: ServiceMeshSpec, spec: ServiceMeshSpec) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Fields that the edit changes, each with its patch; to confirm what was asked for already changes none."""
+    windows, patches, gateways = spec.maintenance_windows, spec.patches, spec.gateways
+    if gateways != before.gateways:
+        yield "gateways", {"gateways": to_builtins(gateways)}
+    if windows != before.maintenance_windows:
+        yield "maintenanceWindows", {"maintenanceWindows": to_builtins(windows)}
+    if patches != before.patches:
+        yield "patches", {"patches": to_builtins(patches)}
+    if spec != structs.replace(before, maintenance_windows=windows, patches=patches, gateways=gateways):
+        yield "revisions", {"revisions": to_builtins(spec.revisions), "mode": spec.mode}
 
 
 def refuse(finding: Finding) -> NoReturn:

@@ -8,19 +8,19 @@ import msgspec
 from pilotage.decide.catalog import version_of
 from pilotage.decide.force import Mark, confirm_annotation, no_mark
 from pilotage.decide.usage import proxies_exist
+from pilotage.desired import revisions_of
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import Artifacts, Mode, Names, ProfileName, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.mesh import Revision as Entry
 from pilotage.domain.names import EVERY_REVISION
 from pilotage.domain.profile import PROFILES, Profile, profile_of
-from pilotage.domain.state import Revision
 from pilotage.edge.crds import update
 from pilotage.edge.mesh import create_mesh, read_mesh, with_revisions
 from pilotage.edge.observe import observe
 from pilotage.faces.cli import options
 from pilotage.faces.cli.ask import confirm
-from pilotage.faces.cli.canary import Canary, injects, newest_revision, preflight_of, prove
+from pilotage.faces.cli.canary import Canary, as_installed, injects, newest_revision, preflight_of, prove
 from pilotage.faces.cli.drive import (
     Following,
     edit,
@@ -40,7 +40,7 @@ _KEPT = "CRDs and Istio resources, the CA's secret, the namespace and the mesh c
 
 @options.command()
 @click.option("-r", "--revision", help="Revision to install, as in asm-1-30; the newest that fits if not given.")
-@click.option("--version", help="Istio version; the catalog's newest patch of the minor if not given.")
+@click.option("--version", help="Istio version, to be kept; if not given, the minor's newest patch.")
 @click.option(
     "--profile", type=click.Choice([name.value for name in ProfileName]), help="Names to use; istio if not given."
 )
@@ -60,7 +60,7 @@ def enable(session: Session, revision: str | None, version: str | None, profile:
     else:
         mesh = ServiceMesh(_wanted(session, there, wish))
     entry = mesh.spec.revisions[0]
-    target = Revision(entry.name, version_of(entry.name, entry.version, session.catalog))
+    target = next(each for each in revisions_of(mesh, session.catalog) if each.name == entry.name)
     canary = Canary(session, mesh, target, Verb.ENABLE)
     findings: tuple[Finding, ...] = ()
     if mesh is not there:
@@ -76,9 +76,10 @@ def enable(session: Session, revision: str | None, version: str | None, profile:
         return report(flags["output"], f"{entry.name} was asked for.", then="pilotage status", findings=findings)
     how = Following(f"enable {entry.name}", flags["output"], flags["timeout"], flags["local"])
     follow(session, mesh, how, settled("Settled", "Canary"))
+    canary = as_installed(canary)
     unproven = prove(canary, flags["timeout"])
     then = f"kubectl label namespace NAMESPACE istio.io/rev={entry.name}, then pilotage restart -n NAMESPACE --all"
-    words = f"{entry.name} ({target.version}) is installed, {injects(unproven)}."
+    words = f"{entry.name} ({canary.target.version}) is installed, {injects(unproven)}."
     return report(flags["output"], words, then=then, findings=(*findings, *unproven))
 
 
@@ -124,7 +125,8 @@ def _wanted(session: Session, there: ServiceMesh | None, wish: Wish) -> ServiceM
     if standing and not there:
         return with_revisions(spec, _taken_over(standing, wish))
     name = wish.revision or newest_revision(session, profile_of(spec))
-    return with_revisions(spec, [Entry(name, str(version_of(name, wish.version, session.catalog)))])
+    version_of(name, wish.version, session.catalog)  # refuses what nobody knows
+    return with_revisions(spec, [Entry(name, wish.version)])
 
 
 def _fresh(session: Session, wish: Wish) -> ServiceMeshSpec:
@@ -143,7 +145,7 @@ def _over(below: Artifacts, above: Artifacts) -> Artifacts:
 
 
 def _standing(session: Session, profile: Profile) -> list[Entry]:
-    """Control planes that Pilotage installed, with the versions they run. Raises Refused where they are elsewhere."""
+    """Control planes that Pilotage installed; they keep what they run. Raises Refused where they are elsewhere."""
     facts = frozenset({"control_planes"})
     seen = observe(session.kube, profile, session.catalog, session.now, parts=facts).control_planes
     planes = sorted((plane for plane in seen if plane.managed), key=lambda plane: plane.version or ())
@@ -153,7 +155,7 @@ def _standing(session: Session, profile: Profile) -> list[Entry]:
             flag = f"--profile {known[0]}" if known else f"-i {plane.namespace}"
             where = f"Pilotage installed {plane.revision} in {plane.namespace}"
             raise Refused(f"{where}; its ServiceMesh is gone", fix=f"take it back: pilotage enable {flag}")
-    return [Entry(plane.revision, str(plane.version) if plane.version else None) for plane in planes]
+    return [Entry(plane.revision) for plane in planes]
 
 
 def _taken_over(standing: list[Entry], wish: Wish) -> list[Entry]:

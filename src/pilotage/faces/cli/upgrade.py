@@ -18,7 +18,7 @@ from pilotage.edge.apply import apply
 from pilotage.edge.mesh import with_revisions
 from pilotage.faces.cli import options
 from pilotage.faces.cli.ask import confirm
-from pilotage.faces.cli.canary import Canary, asked_for, injects, mesh_config_actions, preflight_of, prove
+from pilotage.faces.cli.canary import Canary, as_installed, asked_for, injects, mesh_config_actions, preflight_of, prove
 from pilotage.faces.cli.drive import (
     Following,
     edit,
@@ -40,7 +40,7 @@ _QUESTION = "This removes the control plane of {remove}, for good; {keep} stays.
 
 @options.command()
 @click.option("-r", "--revision", required=True, help="Revision to install as the canary, as in asm-1-31.")
-@click.option("--version", help="Istio version; the catalog's newest patch of the minor if not given.")
+@click.option("--version", help="Istio version, to be kept; if not given, the minor's newest patch.")
 @click.option("--copy-mesh-config", "config", flag_value="copy", help="Give the canary stable's mesh configuration.")
 @click.option("--without-mesh-config", "config", flag_value="without", help="Start although only stable has one.")
 @local_option
@@ -58,8 +58,7 @@ def start(session: Session, revision: str, version: str | None, config: str | No
     stable = revisions_of(mesh, session.catalog)[0].name
     there = next((each for each in revisions_of(mesh, session.catalog) if each.name == revision), None)
     target = there or Revision(revision, version_of(revision, version, session.catalog))
-    # The version is written down: a newer catalog must not move a control plane by itself.
-    canary = Canary(session, mesh if there else asked_for(mesh, Entry(revision, str(target.version))), target)
+    canary = Canary(session, mesh if there else asked_for(mesh, Entry(revision, version)), target)
     if there:
         _refuse_unless_resumed(there, stable, version)
     findings = () if there else _ask(canary, mesh, config, flags["dry_run"])
@@ -71,8 +70,9 @@ def start(session: Session, revision: str, version: str | None, config: str | No
     how = Following(f"upgrade start {revision}", flags["output"], flags["timeout"], flags["local"])
     if follow(session, mesh, how, settled("Canary", "Settled")).phase == "Settled":
         raise Refused(f"{revision} was taken out of the resource meanwhile", fix="pilotage status")
+    canary = as_installed(canary)
     unproven = prove(canary, flags["timeout"])
-    words = f"{revision} ({target.version}) runs beside {stable}, {injects(unproven)}."
+    words = f"{revision} ({canary.target.version}) runs beside {stable}, {injects(unproven)}."
     return report(flags["output"], words, then=_next(revision), findings=(*findings, *unproven))
 
 

@@ -60,6 +60,7 @@ def _lead(session: Session, store: Store, report: Report) -> None:
         _update_crd(kube, report)
         loop = Reconciler(kube, session.catalog, lambda: session.now, store)
         loop.failed = report.not_written
+        loop.begin_patches()
         while True:
             lease.check()
             _step_and_rest(loop, store, report)
