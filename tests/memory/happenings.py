@@ -82,6 +82,7 @@ FAULTS = {
     "503": Fault(503),
     "reset": Fault(reset=True),
     "lost": Fault(lost=True),
+    "no answer": Fault(delay=30.0),
 }
 RESOURCE = Key("pilotage.dev", "servicemeshes", "", "default")
 _HOOKS = ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "")

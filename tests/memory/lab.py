@@ -21,7 +21,7 @@ from pilotage.domain.actions import Plan
 from pilotage.edge import lease, reads, transport
 from pilotage.edge.catalog import packaged_catalog
 from pilotage.edge.kube import Kube
-from pilotage.edge.transport import Transport
+from pilotage.edge.transport import Call, Transport
 from pilotage.faces.cli import canary, restarts, until  # noqa: F401 - so that `_waiting` finds them
 from pilotage.faces.cli.session import Session
 from pilotage.reconcile import Reconciler, pause_after
@@ -76,6 +76,7 @@ class Lab(InMemory):
     def __init__(self, world: World, served: MemoryCluster, clock: Clock) -> None:
         super().__init__(world, served.kubeconfig)
         self.server, self.clock = served.server, clock
+        self.silent: Callable[[], bool] = lambda: False  # asked at each write: whether it is never answered
 
     def pilotage(self, *words: str, given: str | None = None, timeout: float = 300.0) -> Result:
         try:
@@ -110,19 +111,29 @@ class Lab(InMemory):
         raise AssertionError(f"no rest after {_STEPS} steps: {made}")
 
     def trouble(self, fault: Fault, *, at: int, times: int = 1) -> None:
-        """The `at`th write from now on and those after it, `times` in all, are answered so."""
+        """The `at`th write from now on and those after it, `times` in all, are answered so.
+
+        One with a `delay` is never answered: the client gives up at its deadline, which takes no time here.
+        """
         left = at
 
-        def faults(method: str, path: str, query: Mapping[str, str]) -> Fault | None:
+        def due() -> bool:
             nonlocal left
-            left -= changes(method, path, query)
-            return fault if changes(method, path, query) and 0 >= left > -times else None
+            left -= 1
+            return 0 >= left > -times
 
-        self.server.faults = faults
+        def faults(method: str, path: str, query: Mapping[str, str]) -> Fault | None:
+            return fault if changes(method, path, query) and due() else None
+
+        if fault.delay:
+            self.silent = due
+        else:
+            self.server.faults = faults
 
     def calm(self) -> None:
         """No faults any more, and who was cut off may come back."""
         self.server.faults = lambda *_: None
+        self.silent = lambda: False
         self.server.revive()
 
     def sleep(self, seconds: float) -> None:
@@ -171,9 +182,12 @@ def _deaf(sleep: Callable[[float], None]) -> SimpleNamespace:
 def _mortal(mesh: Lab, send: Callable[..., Any]) -> Callable[..., Any]:
     """A client whose connection was cut by `kill_at` is dead at that moment."""
 
-    def attempt(*words: Any) -> Any:
+    def attempt(transport: Transport, call: Call, ends: float) -> Any:
+        if call.writes and mesh.silent():
+            mesh.sleep(transport.peer.deadline)
+            raise TimeoutError("timed out")
         try:
-            return send(*words)
+            return send(transport, call, ends)
         except (OSError, HTTPException):
             if mesh.dead:
                 raise Killed from None
