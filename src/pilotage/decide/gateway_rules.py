@@ -39,7 +39,7 @@ def foreign_gateways(snapshot: Snapshot, gateways: Iterable[Gateway], revisions:
         theirs = tuple(foreign_objects(snapshot, gateway, names))
         if theirs:
             listed = ", ".join(map(str, theirs[:_SHOWN])) + (
-                f" and {len(theirs) - _SHOWN} more" * bool(theirs[_SHOWN:])
+                f" and {len(theirs) - _SHOWN} more" if theirs[_SHOWN:] else ""
             )
             message = f"gateway {gateway.name} cannot be installed: somebody else's stands there: {listed}"
             fix = "give the gateway another name, or remove that installation with the tool that made it"
