@@ -24,6 +24,7 @@ class Guide:
     def __init__(self, cluster: Cluster, *, tags: bool) -> None:
         self.cluster, self.tags = cluster, tags
         self.service: Obj = {}  # the gateways', as it was before the upgrade
+        self.address: Obj = {}  # of its load balancer, as first seen
 
     def begin(self) -> None:
         """A mesh on the old revision with applications in it."""
@@ -127,9 +128,11 @@ class Guide:
         assert self.service_now() == self.service
 
     def service_now(self) -> Obj:
-        """With its uid, addresses, node ports and what its user has set."""
+        """With its uid, addresses, node ports and what its user has set. An address, once given, stays."""
         found = self.cluster.get(f"service/{GATEWAY}", "-n", GATEWAYS)
-        return {"uid": found["metadata"]["uid"], "spec": found["spec"], "status": found["status"]}
+        self.address = self.address or found["status"]["loadBalancer"]
+        assert found["status"]["loadBalancer"] == self.address
+        return {"uid": found["metadata"]["uid"], "spec": found["spec"]}
 
     def expect_proxies(self, revision: str) -> None:
         wanted = {name: {revision} for name in WORKLOADS}
