@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 _CHUNK: Final = 1 << 16
+_RECORD: Final = 1 << 14  # the most that TLS gives at once: a pod in a watch, read in one go and not in two
 _KEPT: Final = 32  # open connections: more than any face's threads
 
 
@@ -104,7 +105,7 @@ class _Connection(http.client.HTTPConnection):
     def _bounded(self, sock: socket.socket, *rest: Any, **more: Any) -> http.client.HTTPResponse:
         """A response whose head and body are read within the request's time: a timeout per read bounds no trickle."""
         answer = http.client.HTTPResponse(sock, *rest, **more)
-        answer.fp = io.BufferedReader(_Bounded(answer.fp.detach(), sock, lambda: self.ends))
+        answer.fp = io.BufferedReader(_Bounded(answer.fp.detach(), sock, lambda: self.ends), _RECORD)
         return answer
 
     @property
