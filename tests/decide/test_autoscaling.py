@@ -14,7 +14,8 @@ from pilotage.decide.hpa_findings import hpa_findings
 from pilotage.decide.inventory import held, stamped
 from pilotage.decide.plan import plan
 from pilotage.decide.putback import put_back
-from pilotage.domain.actions import Patch, Plan
+from pilotage.decide.replicas import handed_over
+from pilotage.domain.actions import Apply, Patch, Plan
 from pilotage.domain.mesh import Gateway, GatewayType
 from pilotage.domain.names import gateway_part
 from pilotage.domain.objects import Obj, ObjectRef, ref_of
@@ -306,15 +307,13 @@ def test_five_corrections_against_one_manager_come_at_once_and_the_sixth_waits()
 
 
 def test_while_one_manager_waits_another_and_stable_do_not() -> None:
-    mine, _ = fought(5)
-    mine = hpa(
-        NEW, ("tuner", {"maxReplicas": 9}), ("k9s", {"minReplicas": 7}), annotations=mine["metadata"]["annotations"]
-    )
-    target = [{**CPU[0], "resource": {"name": "memory"}}]
-    assert written(planned(hpa(OLD, ("kubectl-edit", {"metrics": target})), mine)) == {
-        "minReplicas": 2,
-        "metrics": target,
-    }
+    """What is written then is all of stable's: a half could be refused, as a minimum above a maximum that waits."""
+    notes = fought(5)[0]["metadata"]["annotations"]
+    theirs = hpa(NEW, ("tuner", {"maxReplicas": 9}), ("k9s", {"minReplicas": 7}), annotations=notes)
+    assert written(planned(hpa(OLD), theirs)) == {"maxReplicas": 5, "minReplicas": 2}
+    low = hpa(NEW, ("tuner", {"maxReplicas": 3}), annotations=notes)
+    higher = hpa(OLD, ("kubectl-edit", {"minReplicas": 4}))
+    assert written(planned(higher, low)) == {"maxReplicas": 5, "minReplicas": 4}
 
 
 def test_a_contest_that_rests_is_over_and_the_count_begins_anew() -> None:
@@ -439,3 +438,13 @@ def test_helm_values_of_a_gateway_that_came_too_late_are_a_finding_too() -> None
     resource = changed(resource, spec=changed(resource.spec, gateways=asked_for))
     (finding,) = hpa_findings(both(hpa(OLD), gateway(OLD, 9), mesh=resource), "asm-1-30")
     assert finding.fix == """kubectl patch hpa ingress-asm-1-30 -n edge --type=merge -p '{"spec":{"maxReplicas":30}}'"""
+
+
+def test_replicas_are_handed_over_once_though_the_deployment_may_not_be_applied_yet() -> None:
+    _, without = scaled_by_another(applied=True).now
+    assert isinstance(without, Apply)
+    entries = [_entry(manager, ["replicas"]) for manager in ("pilotage", "pilotage-create")]
+    metadata = without.body["metadata"] | {"managedFields": entries}
+    standing = without.body | {"spec": {"replicas": 3}, "metadata": metadata}
+    seen = both(live={REPLICAS: standing}, autoscalers=(keda(OLD),))
+    assert list(handed_over([without.body], seen)) == []

@@ -101,9 +101,10 @@ def _correction(pair: Pair, now: datetime) -> _Correction:
         (followed if edit is None else undone.setdefault(edit, [])).append(difference)
     known = tallies(pair.canary, now)
     later = {edit for edit in undone if edit.manager in known and now < known[edit.manager].due}
-    at_once = {edit: changes for edit, changes in undone.items() if edit not in later}
+    # What is written is all of stable's: the API server could refuse a half, such as a minimum above a maximum.
+    at_once = undone if followed or undone.keys() - later else {}
     contested = {manager: tally for manager, tally in known.items() if tally.contested}
-    ends = (*(known[edit.manager].due for edit in later), *(tally.over for tally in contested.values()))
+    ends = (*(known[edit.manager].due for edit in later if not at_once), *(tally.over for tally in contested.values()))
     told = [scaling_events.followed(pair.canary, pair.stable, followed)] if followed else []
     told += [
         scaling_events.put_back(pair.canary, pair.stable, edit, changes, contested) for edit, changes in at_once.items()

@@ -33,7 +33,9 @@ def handed_over(objects: Iterable[Obj], snapshot: Snapshot) -> Iterator[Apply]:
     targets = _targets((*everything, *autoscalers(snapshot)))
     for obj in everything:
         live = snapshot.live.get(ref_of(obj))
-        if live is None or ref_of(obj) not in targets or not _held(live):
+        if live is None or ref_of(obj) not in targets or "replicas" not in live.get("spec", {}):
+            continue
+        if not _held(live, MANAGER) or _held(live, CREATE_MANAGER):
             continue
         meta = {key: live["metadata"][key] for key in _META if key in live["metadata"]}
         body = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": meta}
@@ -49,7 +51,7 @@ def _without(deployment: Obj) -> Obj:
     return deployment | {"spec": {key: value for key, value in deployment["spec"].items() if key != "replicas"}}
 
 
-def _held(live: Obj) -> bool:
+def _held(live: Obj, manager: str) -> bool:
     entries = live["metadata"].get("managedFields") or ()
-    ours = [entry for entry in entries if entry.get("manager") == MANAGER and not entry.get("subresource")]
-    return "replicas" in live.get("spec", {}) and any(holds(entry.get("fieldsV1") or {}, _PATH) for entry in ours)
+    own = [entry for entry in entries if entry.get("manager") == manager and not entry.get("subresource")]
+    return any(holds(entry.get("fieldsV1") or {}, _PATH) for entry in own)
