@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
-from pilotage_sandbox import assets, lifecycle
+from pilotage_sandbox import assets, lifecycle, namespaces
 from pilotage_sandbox.components import log_file
 from pilotage_sandbox.display import progress
 from pilotage_sandbox.errors import Refused, Trouble
 from pilotage_sandbox.layout import Layout, alive, layout, sandboxes
+from pilotage_sandbox.tally import Plan
 
 named = click.option(
     "--name",
@@ -120,6 +121,29 @@ def logs(name: str, component: str, follow: bool, tail: int) -> None:
         click.echo(line)
     if follow:
         _follow(place, path)
+
+
+@cli.command()
+@named
+@click.option("--service", required=True, metavar="NAMESPACE/NAME", help="Service of type LoadBalancer over gateways.")
+@click.option("--drain", default=0.0, help="Seconds that its gateways are configured to drain streams.")
+@click.option("--report", default="", metavar="FILE", help="Keep the figures so far here, as JSON, once a second.")
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def traffic(name: str, service: str, drain: float, report: str, output: str) -> None:
+    """Send steady traffic through gateways until SIGTERM or Ctrl-C, then print what came of it.
+
+    300 requests a second over 50 connections, which close when they are asked to and try nothing twice, and 10 streams
+    of half a minute each, one after the other. A backend and a route to it are put in the Service's namespace.
+    """
+    place = _place(name)
+    lifecycle.running(place)
+    space, _, service = service.partition("/")
+    if not service:
+        raise click.BadParameter("write it as NAMESPACE/NAME", param_hint="--service")
+    plan = Plan(space, service, drain=drain, report=report and str(Path(report).absolute()))
+    words = [str(place.inside_kubeconfig), json.dumps(plan.as_dict()), output]
+    command = namespaces.inside(place, [sys.executable, "-m", "pilotage_sandbox.traffic", *words])
+    os.execvp(command[0], command)
 
 
 @cli.command(name="assets")

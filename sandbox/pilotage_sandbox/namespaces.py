@@ -1,4 +1,5 @@
-"""From outside: makes the namespaces, starts the supervisor in them, and ends it. Called by the CLI.
+"""From outside: makes the namespaces, starts the supervisor in them, and ends it. Called by the CLI,
+which also runs traffic inside.
 
 util-linux's `unshare` makes them: Python can only from 3.12 on, and `--kill-child` ties the supervisor's life to the
 `unshare` process above it, which stays in the host's PID namespace and waits until the kernel has cleared the
@@ -56,12 +57,26 @@ def launch(command: tuple[str, ...], place: Layout, listener: int, lock: int) ->
     return process
 
 
+def inside(place: Layout, command: list[str]) -> list[str]:
+    """The command line that runs `command` in the network of a living sandbox, as one process that signals reach."""
+    inner = _inner(place)
+    words = ["nsenter", f"--target={inner}", "--net"]
+    if not Path(f"/proc/{inner}/ns/user").samefile("/proc/self/ns/user"):
+        words += ["--user", "--preserve-credentials"]
+    return [*words, "--", *command]
+
+
 def end(place: Layout) -> None:
     """Kill the sandbox's PID 1, and with it everything inside. The caller waits for the lock, free when all is gone.
 
     Only to be called while the lock is held by another: then the recorded process is still the one we started.
     """
     with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):
-        outer = int(place.pid.read_text())
-        inner = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
-        os.kill(int(inner[0]) if inner else outer, signal.SIGKILL)
+        os.kill(_inner(place), signal.SIGKILL)
+
+
+def _inner(place: Layout) -> int:
+    """The sandbox's PID 1 as the host numbers it, or while there is none the process that will make it."""
+    outer = int(place.pid.read_text())
+    children = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
+    return int(children[0]) if children else outer
