@@ -29,8 +29,8 @@ from pilotage.edge.workloads import KINDS
 
 T = TypeVar("T")
 
-_AT_ONCE: Final = 8  # requests, and facts that wait for them; what is followed is answered at once
-_ASIDE: Final = 4  # the same for who looks now and then
+_AT_ONCE: Final = 4  # requests, and facts that wait for them; what is followed is answered at once
+_ASIDE: Final = 2  # the same for who looks now and then
 _REPORTS: Final = 5.0  # seconds for which an istiod's answer will do
 _KNOWN: Final = 600.0  # seconds for what changes with the API server itself
 _SERVED: Final = 60.0  # seconds for the kinds that it serves, where no CRD tells of new ones
