@@ -1,6 +1,5 @@
 """Patches in place, on an API server in memory: when they start, that they are proven, and that they go back."""
 
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +9,7 @@ from msgspec.structs import replace
 
 from harness import Obj
 from inmemory import InMemory, in_memory
+from patchcharts import charts_in
 from pilotage.domain.actions import Plan
 from pilotage.domain.catalog import Release
 from pilotage.domain.version import Minor, Version
@@ -18,7 +18,6 @@ from pilotage.edge.kube import Kube
 from pilotage.reconcile import Reconciler
 from pilotage_memory.cluster import memory_cluster
 from pilotage_memory.world import World
-from pilotage_sandbox import assets
 
 SPACE, REVISION = "aks-istio-system", "asm-1-30"
 BEGIN = datetime(2026, 10, 20, 12, 0, tzinfo=UTC)  # a Tuesday
@@ -84,16 +83,7 @@ class Operator:
 @pytest.fixture(scope="module")
 def charts(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Charts whose 1.30.5 is an istiod that never gets ready."""
-    whole, tmp_path = assets.charts_dir(), tmp_path_factory.mktemp("charts")
-    for patch in range(3, 8):
-        folder = tmp_path / f"1.30.{patch}"
-        folder.mkdir()
-        for chart in ("base", "gateway"):
-            (folder / chart).symlink_to(whole / chart)
-        shutil.copytree(whole / "istio-control", folder / "istio-control")
-    template = tmp_path / "1.30.5/istio-control/istio-discovery/templates/deployment.yaml"
-    template.write_text(template.read_text().replace('-{{.}}{{end}}"', '-{{.}}{{end}}-neverready"'))
-    return str(tmp_path / "{version}")
+    return charts_in(tmp_path_factory.mktemp("charts"), range(3, 8), broken=5)
 
 
 @pytest.fixture(scope="module")

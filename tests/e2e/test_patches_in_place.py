@@ -1,0 +1,50 @@
+"""Patches in place with real istiods: one goes back by itself, and is taken once it can be ready."""
+
+from pathlib import Path
+
+import pytest
+
+from harness import STABLE, Cluster, Obj, eventually, sandbox
+from patchcharts import charts_in, mend
+from standing import operator
+
+pytestmark = pytest.mark.e2e
+
+SPACE = "aks-istio-system"
+
+
+def test_a_patch_that_is_not_ready_goes_back_inside_its_window_and_is_taken_when_asked_for(tmp_path: Path) -> None:
+    with sandbox("patches") as mesh:
+        charts = charts_in(tmp_path, range(4, 6), broken=5)
+        mesh.pilotage("enable", "-r", STABLE, "--version", "1.30.4", "--profile", "aks", "--charts", charts).must()
+        free = {"revisions": [{"name": STABLE}], "patches": {"timeout": "15s"}}
+        mesh.patch("servicemesh/default", {"spec": free})
+        with operator(mesh, tmp_path / "operator.log"):
+            always = ("--schedule-type", "Daily", "--start-time", "00:00", "--duration", "24")
+            mesh.pilotage("maintenance", "set", *always).must()
+            eventually("the patch is under way", lambda: "1.30.5-neverready" in images(mesh))
+            assert available(mesh) >= 1
+            eventually("it went back", lambda: status(mesh).get("patch", {}).get("failed"))
+            eventually("all is as before", lambda: status(mesh)["phase"] == "Settled" and images(mesh) == {"1.30.4"})
+            assert available(mesh) >= 1
+            assert "PatchFailed" in mesh.pilotage("check", "-o", "json").out
+        mend(tmp_path, 5)
+        mesh.pilotage("patch", "start", "--yes").must()
+        assert images(mesh) == {"1.30.5"}
+        assert "patch" not in status(mesh)
+
+
+def status(mesh: Cluster) -> Obj:
+    found: Obj = mesh.get("servicemesh/default")["status"]
+    return found
+
+
+def images(mesh: Cluster) -> set[str]:
+    """Tags of the istiod pods that are there."""
+    pods = mesh.get("pods", "-n", SPACE, "-l", "app=istiod")["items"]
+    living = (pod for pod in pods if "deletionTimestamp" not in pod["metadata"])
+    return {pod["spec"]["containers"][0]["image"].rpartition(":")[2] for pod in living}
+
+
+def available(mesh: Cluster) -> int:
+    return int(mesh.get("deployment", f"istiod-{STABLE}", "-n", SPACE)["status"].get("availableReplicas", 0))
