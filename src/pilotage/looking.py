@@ -27,6 +27,7 @@ from pilotage.domain.version import Version
 from pilotage.edge.controlplanes import running_versions
 from pilotage.edge.kube import Kube
 from pilotage.edge.observe import GUARD, INSTALL, READINESS, observe, refuse_blind
+from pilotage.edge.proof import injection_proof, selecting
 from pilotage.edge.reads import Source
 from pilotage.publishing import Looked
 
@@ -41,9 +42,10 @@ class Rendered(NamedTuple):
 
 
 class Looker:
-    """Looks at `source`: lists of a Kube, or what an operator's watches keep."""
+    """Looks at `source`: lists of a Kube, or what an operator's watches keep. `kube`: to try a pod, as a dry run."""
 
-    def __init__(self, source: Kube | Source, catalog: Catalog, clock: Callable[[], datetime]) -> None:
+    def __init__(self, kube: Kube, source: Kube | Source, catalog: Catalog, clock: Callable[[], datetime]) -> None:
+        self.kube = kube
         self.source, self.catalog, self.clock = source, catalog, clock
         self.patches = False  # whether patches that are due are begun here without being asked for
         self._desired: tuple[Rendered, Desired] | None = None  # as rendered last, and from what
@@ -57,6 +59,9 @@ class Looker:
         desired = self._desire(mesh, self._course(mesh))
         snapshot = self._observe(mesh, desired)
         made = _planned(desired, snapshot)
+        if desired.course.patch and not made.patch:  # all but the last proof: what a new pod gets
+            snapshot = structs.replace(snapshot, unproven=self._unproven(desired, desired.course.patch.revision))
+            made = _planned(desired, snapshot)
         lists = isinstance(self.source, Kube)  # where each look is felt
         gates = bool(desired.gateways) and not istiods_start(desired, snapshot)  # a glance does not see them
         only_waits = lists and made.waits and not made.now and not needs_guard(desired, snapshot) and not gates
@@ -93,6 +98,11 @@ class Looker:
         if self._desired is None or self._desired[0] != rendered:
             self._desired = (rendered, desire(mesh, self.catalog, way.versions))
         return structs.replace(self._desired[1], course=way)
+
+    def _unproven(self, desired: Desired, revision: str) -> str:
+        """ "" where it cannot be tried either, as for a start: waiting would not change that."""
+        finding = injection_proof(self.kube, desired.profile.namespace, selecting(revision), revision)
+        return finding.message if finding and finding.code != "HealthUnknown" else ""
 
     def _observe(self, mesh: ServiceMesh, desired: Desired) -> Snapshot:
         """What the plan needs to see; pods, workloads and istiods only where something may be removed."""

@@ -39,7 +39,7 @@ class Reconciler:
         self.repeats = 0  # how often the same writes came again: somebody else undoes them
         self.looked: Looked | None = None  # of the last step; None where it did not get as far as a plan
         self.failed: Callable[[Action, MeshError], None] = lambda *_: None  # told of a write that ends a step
-        self._looker, self._publisher = Looker(self.source, catalog, clock), Publisher(kube)
+        self._looker, self._publisher = Looker(kube, self.source, catalog, clock), Publisher(kube)
         self._last: tuple[Action, ...] = ()
 
     def begin_patches(self) -> None:

@@ -29,7 +29,8 @@ def test_a_patch_that_is_not_ready_goes_back_inside_its_window_and_is_taken_when
             assert available(mesh) >= 1
             assert "PatchFailed" in mesh.pilotage("check", "-o", "json").out
         mend(tmp_path, 5)
-        mesh.pilotage("patch", "start", "--yes").must()
+        mesh.patch("servicemesh/default", {"spec": {"patches": {"timeout": "5m"}}})
+        mesh.pilotage("patch", "start", "--yes", "--local").must()
         assert images(mesh) == {"1.30.5"}
         assert "patch" not in status(mesh)
 

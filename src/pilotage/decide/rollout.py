@@ -4,14 +4,15 @@ The order within is the plan's: istiod first, its gateways once it is proven. Wh
 status, written before anything moves: a kill at any moment loses nothing.
 """
 
-from datetime import timedelta
-
 from msgspec import structs
 
+from pilotage.decide.budget import below_budget
 from pilotage.decide.install import control_plane
 from pilotage.decide.patches import policy_of
 from pilotage.decide.soak import span_of
-from pilotage.domain.actions import Plan
+from pilotage.domain.actions import Plan, Wait
+from pilotage.domain.findings import Finding
+from pilotage.domain.maintenance import Patches
 from pilotage.domain.mesh import PatchState
 from pilotage.domain.state import Desired, Snapshot
 
@@ -29,32 +30,40 @@ def rolled(made: Plan, desired: Desired, snapshot: Snapshot) -> Plan:
         return _rolling(made, patch, snapshot)
     at_rest = made.settled and made.phase in _AT_REST
     if at_rest and course.begins:
-        begun = course.begins
-        return structs.replace(made, phase=PATCHING, patch=begun, later=(f"{begun.revision}: {begun.to}",))
+        return _begun(made, course.begins, below_budget(desired, snapshot, course.begins.revision))
     if patch is not None and not at_rest and _runs(snapshot, patch.revision) == patch.to:
         return structs.replace(made, phase=RETURNING)
     return made
+
+
+def _begun(made: Plan, begun: PatchState, problem: str) -> Plan:
+    if problem:
+        words = f"{begun.revision} runs {begun.before}; {begun.to} is due, and held: {problem}"
+        fix = "give its Deployment a smaller rollingMaxUnavailable, in spec.values"
+        held = Finding("PatchHeld", words, begun.revision, fix)
+        others = tuple(each for each in made.findings if (each.code, each.subject) != ("PatchDue", begun.revision))
+        return structs.replace(made, findings=(*others, held))
+    return structs.replace(made, phase=PATCHING, patch=begun, later=(f"{begun.revision}: {begun.to}",))
 
 
 def _rolling(made: Plan, patch: PatchState, snapshot: Snapshot) -> Plan:
     """Done when nothing differs and nothing is waited for; failed when time is up and something still is."""
     if made.phase in _STUCK:
         return made
+    if snapshot.unproven and not made.waits:
+        made = structs.replace(made, waits=(Wait(f"injection by {patch.revision}", snapshot.unproven),))
     if made.settled and made.phase in _AT_REST:
         return structs.replace(made, patch=None)
-    late = snapshot.now >= patch.since + _limit(snapshot)
+    timeout = (policy_of(snapshot.mesh) if snapshot.mesh else Patches()).timeout
+    late = snapshot.now >= patch.since + span_of(timeout)
     if not late:
         return structs.replace(made, phase=PATCHING)
     if made.now or _runs(snapshot, patch.revision) != patch.to:  # nobody was there to do it: it has all its time yet
         again = structs.replace(patch, since=snapshot.now.replace(microsecond=0))
         return structs.replace(made, phase=PATCHING, patch=again)
     cause = "; ".join(f"{wait.subject}: {wait.cause}" for wait in made.waits[:2]) or made.phase
-    words = f"not ready within {policy_of(snapshot.mesh).timeout if snapshot.mesh else ''}: {cause}"
+    words = f"not ready within {timeout}: {cause}"
     return structs.replace(made, phase=RETURNING, patch=structs.replace(patch, failed=words[:1024]))
-
-
-def _limit(snapshot: Snapshot) -> timedelta:
-    return span_of(policy_of(snapshot.mesh).timeout) if snapshot.mesh else timedelta()
 
 
 def _runs(snapshot: Snapshot, revision: str) -> str:

@@ -89,6 +89,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     leases: tuple[str, ...] = ()  # names in the mesh namespace
     denied: tuple[Right, ...] = ()  # that the caller lacks
     ungrantable: tuple[Right, ...] = ()  # that the charts' roles hold and the caller does not, so may not grant
+    unproven: str = ""  # why a pod that was tried is not injected by the revision being patched
     operator: bool = False  # an operator holds the Lease
     unknown: dict[str, str] = {}  # fields of this Snapshot that were not read -> why: never read them as empty
 

@@ -14,7 +14,7 @@ from pilotage.domain.findings import Finding
 from pilotage.domain.mesh import Revision as Entry
 from pilotage.domain.mesh import ServiceMesh
 from pilotage.domain.version import Version
-from pilotage.edge.mesh import with_revisions
+from pilotage.edge.mesh import read_mesh, with_revisions
 from pilotage.faces.cli import options
 from pilotage.faces.cli.ask import confirm
 from pilotage.faces.cli.drive import Following, edit, enabled_mesh, follow, local_option, refuse, report
@@ -67,6 +67,7 @@ def start(session: Session, revision: str | None, **flags: Any) -> None:
     if made.patch is not None:
         cause = f"{made.patch.to} was not ready in time, {move.entry.name} runs {made.patch.before} again"
         refuse(Finding("PatchFailed", f"{cause}: {made.patch.failed}", move.entry.name, "pilotage check"))
+    _refuse_unless_there(session, move, made)
     words = f"{move.entry.name} runs {move.to}; proxies follow when their workloads restart."
     return report(flags["output"], words, then="pilotage restart -n NAMESPACE --all")
 
@@ -83,6 +84,15 @@ def hold(session: Session, release: bool, dry_run: bool, output: str) -> None:
     state = "released" if release else "held"
     words = f"patches would be {state}; nothing was written." if dry_run else f"patches are {state}."
     report(output, words, then="pilotage maintenance next" if release else "pilotage patch hold --release")
+
+
+def _refuse_unless_there(session: Session, move: Move, made: Plan) -> None:
+    """A loop that did not begin it says why: an operator may know another catalog, or the budget is in the way."""
+    mesh = read_mesh(session.kube) or move.mesh
+    runs = versions_of(mesh, {}, session.catalog).get(move.entry.name)
+    if runs == move.before:
+        held = next((each for each in made.findings if each.code == "PatchHeld"), None)
+        refuse(held or Finding("PatchHeld", f"{move.to} was not begun", move.entry.name, "pilotage check"))
 
 
 def _over(made: Plan) -> bool:

@@ -1,0 +1,97 @@
+"""A patch on its way, told from what is seen, and the budget that it must not go below."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from pilotage.decide.budget import below_budget
+from pilotage.decide.rollout import rolled
+from pilotage.domain.actions import Plan, Wait
+from pilotage.domain.istio import ControlPlane
+from pilotage.domain.mesh import PatchState
+from pilotage.domain.patching import Course
+from pilotage.domain.state import Desired, Revision, Snapshot
+from pilotage.domain.version import Version
+from worlds import NOW, world
+
+PROFILE = world().profile
+BEFORE, TO = Version(1, 30, 4), Version(1, 30, 5)
+STATE = PatchState("1-30", str(BEFORE), str(TO), NOW)
+REST = Plan("Settled")
+
+
+def desired(course: Course, *objects: Any) -> Desired:
+    return Desired(PROFILE, (Revision("1-30", TO),), {"1-30": objects}, course=course)
+
+
+def seen(runs: Version = TO, **facts: Any) -> Snapshot:
+    plane = ControlPlane("1-30", PROFILE.namespace, "istiod-1-30", runs, desired=facts.pop("replicas", 2))
+    return replace(world(), control_planes=(plane,), **facts)
+
+
+def test_a_patch_is_done_when_nothing_is_left_to_do_or_to_wait_for() -> None:
+    made = rolled(REST, desired(Course(patch=STATE)), seen())
+    assert (made.phase, made.patch) == ("Settled", None)
+
+
+def test_a_patch_whose_pods_are_not_injected_is_not_done() -> None:
+    made = rolled(REST, desired(Course(patch=STATE)), seen(unproven="no proxy"))
+    assert (made.phase, made.patch) == ("Patching", STATE)
+    assert made.waits == (Wait("injection by 1-30", "no proxy"),)
+
+
+def test_a_patch_that_still_waits_when_its_time_is_up_has_failed() -> None:
+    late = STATE.since + timedelta(minutes=10)
+    waiting = Plan("Installing", waits=(Wait("Deployment mesh/istiod", "crashes"),))
+    made = rolled(waiting, desired(Course(patch=STATE)), seen(now=late))
+    assert made.phase == "PatchReturning"
+    assert made.patch is not None
+    assert made.patch.failed.endswith("Deployment mesh/istiod: crashes")
+
+
+def test_a_patch_that_nobody_was_there_to_make_has_all_its_time_yet() -> None:
+    late = STATE.since + timedelta(hours=3)
+    made = rolled(Plan("Installing"), desired(Course(patch=STATE)), seen(BEFORE, now=late))
+    assert made.patch == replace(STATE, since=late)
+
+
+def deployment(**strategy: Any) -> Any:
+    return {"kind": "Deployment", "spec": {"strategy": {"rollingUpdate": strategy}}}
+
+
+def budget(**spec: Any) -> Any:
+    return {"kind": "PodDisruptionBudget", "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("replicas", "rollout", "kept", "below"),
+    [
+        (2, deployment(maxUnavailable="25%"), budget(minAvailable=1), False),
+        (1, deployment(maxUnavailable="25%"), budget(minAvailable=1), False),
+        (1, deployment(maxUnavailable=1), budget(minAvailable=1), True),
+        (2, deployment(maxUnavailable="100%"), budget(minAvailable=1), True),
+        (5, deployment(maxUnavailable="50%"), budget(minAvailable="60%"), False),
+        (5, deployment(maxUnavailable="60%"), budget(minAvailable="60%"), True),
+        (4, deployment(maxUnavailable="50%"), budget(maxUnavailable=1), True),
+        (3, {"kind": "Deployment", "spec": {"strategy": {"type": "Recreate"}}}, budget(minAvailable=1), True),
+        (3, {"kind": "Deployment", "spec": {}}, budget(minAvailable=3), False),
+    ],
+)
+def test_a_rollout_below_its_budget_is_told(replicas: int, rollout: Any, kept: Any, below: bool) -> None:
+    asked = desired(Course(), rollout, kept)
+    assert bool(below_budget(asked, seen(replicas=replicas), "1-30")) is below
+
+
+def test_a_patch_that_would_go_below_the_budget_does_not_begin() -> None:
+    objects = (deployment(maxUnavailable=1), budget(minAvailable=2))
+    made = rolled(REST, desired(Course(begins=STATE), *objects), seen(BEFORE))
+    assert (made.phase, made.patch) == ("Settled", None)
+    assert [finding.code for finding in made.findings] == ["PatchHeld"]
+
+
+def test_a_patch_begins_only_where_nothing_else_is_to_be_done() -> None:
+    assert rolled(REST, desired(Course(begins=STATE)), seen(BEFORE)).patch == STATE
+    busy = Plan("Settled", waits=(Wait("Deployment mesh/istiod", "crashes"),))
+    assert rolled(busy, desired(Course(begins=STATE)), seen(BEFORE)).patch is None
