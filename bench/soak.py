@@ -57,6 +57,8 @@ def _table(made: list[Request], begun: datetime, minutes: int) -> Iterator[str]:
     yield f"{'writes':45} {'count':>6}"
     for what, count in sorted(writes.items()):
         yield f"{what:45} {count:6}"
+    for each in noise(made):
+        yield f"  {each} after {(each.at - begun).total_seconds():.0f} s"
     reads = Counter(f"{each.verb} {each.resource}" for each in made if not each.wrote)
     yield f"\n{'other requests':45} {'count':>6}"
     for what, count in sorted(reads.items()):
@@ -66,14 +68,14 @@ def _table(made: list[Request], begun: datetime, minutes: int) -> Iterator[str]:
 
 
 def _await_rest(standing: Standing) -> None:
-    """It leads, and has written nothing else for a while. Ends the bench where that does not come."""
+    """It has looked, and has written nothing but its Lease for a while. Ends the bench where that does not come."""
+    begun = datetime.now(UTC)
     deadline = time.monotonic() + _SETTLED
     while time.monotonic() < deadline:
         time.sleep(1.0)
-        made = standing.requests()
-        leads = any(each.resource == LEASE for each in made)
-        last = max((each.at for each in noise(made)), default=None)
-        if leads and (last is None or (datetime.now(UTC) - last).total_seconds() > _QUIET):
+        last = max((each.at for each in noise(standing.requests())), default=begun)
+        looked = '"looked"' in standing.log.read_text()
+        if looked and (datetime.now(UTC) - last).total_seconds() > _QUIET:
             return
     sys.exit(f"soak: the operator did not come to rest\n{standing.log.read_text()[-2000:]}")
 
