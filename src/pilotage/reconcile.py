@@ -56,6 +56,10 @@ class Reconciler:
         """As last published."""
         return self._publisher.status
 
+    def use(self, catalog: Catalog) -> None:
+        """From the next step on."""
+        self.catalog = self._looker.catalog = catalog
+
     def step(self, done: Callable[[Action], None] = lambda _: None) -> Plan:
         """Observe, plan, apply, publish: once. Raises what the edge raises; Refused for a mesh that does not parse."""
         resource = self.source.get(MESH)

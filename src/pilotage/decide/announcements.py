@@ -14,14 +14,25 @@ from pilotage.domain.state import Revision, Snapshot
 from pilotage.domain.version import span
 
 ANNOUNCED = ("NewPatch", "NewMinor", "SupportEnding", "Unsupported")  # codes, and types of conditions
+TROUBLE = ("CatalogRejected", "CatalogStale")  # the same, of the catalog itself
 _LOOK = "pilotage releases"
+_MEND = "kubectl get smesh default -o jsonpath='{.spec.catalog}'"
 
 
 def announcements(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """All of ANNOUNCED, in that order. Needs control planes and the resource, not which Kubernetes runs."""
+    """All of ANNOUNCED in that order, then TROUBLE. Needs control planes and the resource only."""
     support = support_of(snapshot)
     found = [finding for revision in installed_revisions(snapshot) for finding in _ends(revision, support)]
-    return tuple(sorted((*news(snapshot), *found), key=lambda finding: ANNOUNCED.index(finding.code)))
+    found = sorted((*news(snapshot), *found), key=lambda finding: ANNOUNCED.index(finding.code))
+    return (*found, *catalog_trouble(snapshot))
+
+
+def catalog_trouble(snapshot: Snapshot) -> Iterator[Finding]:
+    """The catalog that was asked for could not be taken, or not be reached."""
+    catalog = snapshot.catalog
+    if catalog.trouble is not None:
+        used = f"{catalog.source}, complete until {catalog.complete_until}, is used"
+        yield Finding(catalog.trouble.code, f"{catalog.trouble.cause}: {used}", catalog.source, _MEND)
 
 
 def news(snapshot: Snapshot) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from pilotage.decide.announcements import ANNOUNCED, announcements
+from pilotage.decide.announcements import ANNOUNCED, TROUBLE, announcements
 from pilotage.decide.install import control_plane
 from pilotage.domain.actions import Plan, Wait
 from pilotage.domain.errors import Refused
@@ -54,7 +54,7 @@ def status_of(plan: Plan, desired: Desired, snapshot: Snapshot, previous: Obj) -
     moment = _Moment(snapshot.mesh.generation if snapshot.mesh else 0, snapshot.now, previous)
     if _only_mends(plan, moment):
         return previous
-    news = _news(() if desired.disabled else announcements(snapshot))
+    news = _news(() if desired.disabled else announcements(snapshot), moment)
     return {
         **_judged(plan, moment, [_dated(condition, moment) for condition in news]),
         **_patch(plan.patch, previous),
@@ -69,7 +69,8 @@ def refused_status(refused: Refused, generation: int, now: datetime, previous: O
     words = f"{refused}. Next: {refused.fix}" if refused.fix else str(refused)
     blocked = Plan("Blocked", waits=(Wait("the plan", words),), findings=refused.findings)
     moment = _Moment(generation, now, previous)
-    return previous | _judged(blocked, moment, [before for kind in ANNOUNCED if (before := moment.before(kind))])
+    news = (moment.before(kind) for kind in (*ANNOUNCED, *TROUBLE))
+    return previous | _judged(blocked, moment, [before for before in news if before])
 
 
 def _judged(plan: Plan, moment: _Moment, news: list[Obj]) -> Obj:
@@ -142,9 +143,10 @@ def _contested(plan: Plan, moment: _Moment) -> Iterator[_Condition]:
         yield _Condition("HPAContested", bool(words), "Contested" if words else "NotContested", words)
 
 
-def _news(found: tuple[Finding, ...]) -> Iterator[_Condition]:
-    """A condition per kind of announcement; none of them makes the mesh less ready."""
-    for kind in ANNOUNCED:
+def _news(found: tuple[Finding, ...], moment: _Moment) -> Iterator[_Condition]:
+    """A condition per kind of announcement; none of them makes the mesh less ready. Trouble only where it was known."""
+    held = {finding.code for finding in found}
+    for kind in (*ANNOUNCED, *(kind for kind in TROUBLE if kind in held or moment.before(kind))):
         mine = [finding for finding in found if finding.code == kind]
         soon = kind == "SupportEnding" and any(finding.severity is Severity.WARNING for finding in mine)
         reason = ENDS_SOON if soon else kind if mine else f"Not{kind}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pilotage.decide.announcements import ANNOUNCED
+from pilotage.decide.announcements import ANNOUNCED, TROUBLE
 from pilotage.decide.rollout import PATCHING
 from pilotage.decide.status import ENDS_SOON
 from pilotage.domain.events import Event
@@ -10,6 +10,7 @@ from pilotage.domain.names import EVERY_REVISION
 from pilotage.domain.objects import Obj
 
 _BAD = ("Stalled", "RemovalBlocked", "Blocked", "HPAContested")
+_TOLD_ONCE = (*ANNOUNCED, *TROUBLE)
 _GOING = ("Removing", "Disabling")
 
 
@@ -57,7 +58,7 @@ def _conditions(previous: Obj, status: Obj) -> Iterator[Event]:
     same = previous.get("observedGeneration") == status["observedGeneration"]
     for condition in status["conditions"]:
         kind, holds = condition["type"], condition["status"] == "True"
-        if kind in ANNOUNCED or condition["status"] == before.get(kind, "False"):
+        if kind in _TOLD_ONCE or condition["status"] == before.get(kind, "False"):
             continue
         degraded = kind == "Ready" and not holds and same and status["phase"] != PATCHING  # nobody asked for it
         reason = kind if holds else f"Not{kind}"
@@ -70,5 +71,6 @@ def _announced(previous: Obj, status: Obj) -> Iterator[Event]:
     before = {each["type"]: (each["reason"], each["message"]) for each in previous.get("conditions", ())}
     for condition in status["conditions"]:
         kind, now = condition["type"], (condition["reason"], condition["message"])
-        if kind in ANNOUNCED and condition["status"] == "True" and now != before.get(kind):
-            yield Event(kind, condition["message"], warning=kind == "Unsupported" or condition["reason"] == ENDS_SOON)
+        if kind in _TOLD_ONCE and condition["status"] == "True" and now != before.get(kind):
+            warning = kind in ("Unsupported", *TROUBLE) or condition["reason"] == ENDS_SOON
+            yield Event(kind, condition["message"], warning=warning)

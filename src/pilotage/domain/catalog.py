@@ -64,7 +64,14 @@ class ClosingHome(msgspec.Struct, frozen=True):
     closes: date
 
 
-class Catalog(msgspec.Struct, frozen=True):
+class Trouble(msgspec.Struct, frozen=True):
+    """Why a catalog stands in for the one that was asked for. `code`: CatalogRejected or CatalogStale."""
+
+    code: str
+    cause: str
+
+
+class Catalog(msgspec.Struct, frozen=True, omit_defaults=True):
     """Minors in ascending order. `complete_until`: every release up to that day is in it, a later one may not be."""
 
     minors: tuple[MinorRelease, ...]
@@ -74,6 +81,7 @@ class Catalog(msgspec.Struct, frozen=True):
     charts: str = ""
     closing: tuple[ClosingHome, ...] = ()
     bad_pairs: tuple[BadPair, ...] = ()
+    trouble: Trouble | None = None
 
     def find(self, minor: Minor) -> MinorRelease | None:
         return next((known for known in self.minors if known.minor == minor), None)

@@ -79,6 +79,8 @@ _ROWS = (
     Rule("SupportEnding", _I, _NONE, "Istio support table", "An installed revision's end of support is near"),
     Rule("NewPatch", _I, _NONE, "catalog", "A newer patch of an installed minor is out"),
     Rule("NewMinor", _I, _NONE, "catalog", "A newer minor is out"),
+    Rule("CatalogRejected", _W, _NONE, "the last good one stays", "A catalog was not taken: another is used"),
+    Rule("CatalogStale", _W, _NONE, "the last good one stays", "A catalog cannot be reached: another is used"),
     Rule("PatchToAvoid", _W, _NONE, "catalog: avoid", "A patch is known to be harmful"),
     Rule("BadPair", _W, _NONE, "catalog: badPairs", "Proxies meet an istiod that they do not work with"),
     Rule("CanaryInProgress", _E, _START, "guide: one canary at a time", "A canary is already there"),

@@ -101,6 +101,26 @@ class Gateway(_Spec, frozen=True):
     values: Annotated[dict[str, Any], Meta(description="Helm values of Istio's chart gateway.")] = {}
 
 
+class CatalogSource(_Spec, frozen=True):
+    """Where the catalog of releases comes from: a ConfigMap, or a URL with the key that signs it."""
+
+    config_map: Annotated[Name, Meta(description="In the mesh's namespace, with key catalog.yaml.")] | None = None
+    url: (
+        Annotated[
+            str,
+            Meta(pattern="^https?://[^ ]+$", max_length=512, description="https; URL + .sig has its signature."),
+        ]
+        | None
+    ) = None
+    public_key: (
+        Annotated[
+            str,
+            Meta(pattern="^[A-Za-z0-9+/]{43}=$", description="Of ed25519, 32 bytes in base64: who signs what url has."),
+        ]
+        | None
+    ) = None
+
+
 class UpgradePolicy(_Spec, frozen=True):
     max_minor_step: Annotated[
         int, Meta(ge=1, le=2, description="2 allows one minor to be passed over between supported revisions.")
@@ -131,6 +151,9 @@ class ServiceMeshSpec(_Spec, frozen=True):
     gateways: Annotated[list[Gateway], Meta(max_length=16, description="Each has pods of every revision.")] | None = (
         None
     )
+    catalog: (
+        Annotated[CatalogSource, Meta(description="Of releases; the one that Pilotage brings if absent.")] | None
+    ) = None
     upgrade_policy: UpgradePolicy = UpgradePolicy()
     removal: RemovalPolicy = RemovalPolicy()
     maintenance_windows: (

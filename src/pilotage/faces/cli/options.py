@@ -35,8 +35,8 @@ def day(text: str) -> date:
 
 
 def place_of_catalog(text: str) -> str:
-    """A file that is there, or `configmap/NAMESPACE/NAME`. Raises BadParameter."""
-    if not text.startswith("configmap/") and not Path(text).is_file():
+    """A file that is there, `configmap/NAMESPACE/NAME`, or a URL. Raises BadParameter."""
+    if not text.startswith(("configmap/", "https://", "http://")) and not Path(text).is_file():
         raise click.BadParameter(f"file {text!r} does not exist")
     return text
 
@@ -92,8 +92,14 @@ def everywhere() -> list[click.Option]:
             "--catalog",
             "catalog_place",
             type=place_of_catalog,
-            metavar="FILE|configmap/NAMESPACE/NAME",
-            help="Catalog of releases, instead of the built-in one: a file, or key catalog.yaml of a ConfigMap.",
+            metavar="FILE|configmap/NAMESPACE/NAME|URL",
+            help="Catalog of releases: a file, key catalog.yaml of a ConfigMap, or a URL with --catalog-key.",
+        ),
+        _shared(
+            "--catalog-key",
+            "catalog_key",
+            metavar="BASE64",
+            help="Public key of ed25519 that signs the catalog at the URL; its signature is at URL.sig.",
         ),
     ]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from pilotage.domain.errors import Denied, Refused
+from pilotage.domain.errors import Denied, NoCluster, Refused
 from pilotage.domain.roles import TO_LOOK
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ class Session:
         self.istio_namespace: str | None = None
         self.request_timeout: float | None = None
         self.today: date | None = None
-        self.catalog_place: str | None = None  # a file, or configmap/NAMESPACE/NAME
+        self.catalog_place: str | None = None  # a file, configmap/NAMESPACE/NAME, or a URL
+        self.catalog_key: str | None = None  # of ed25519 in base64: who signs what the URL has
         self.newer_fields: list[str] = []  # of the ServiceMesh: written by a newer Pilotage
         self.unknown: dict[str, str] = {}  # what observe was not asked for and could not be read either -> why
 
@@ -52,16 +53,39 @@ class Session:
 
     @cached_property
     def catalog(self) -> "Catalog":
-        """The built-in one, or --catalog. Raises Refused for one that is not there or does not parse."""
-        from pilotage.edge.catalog import catalog_text, configmap_text, packaged_catalog
+        """--catalog, or Refused where that cannot be taken; else what the resource names, or the packaged one."""
+        from pilotage.edge.catalog import catalog_text, configmap_text, packaged_catalog, signed
 
         if self.catalog_place is None:
-            return packaged_catalog()
+            return self._catalog_of_mesh(packaged_catalog())
         from pilotage.decide.catalog import parse_catalog
 
         kind, _, place = self.catalog_place.partition("/")
-        text = configmap_text(self.kube, place) if kind == "configmap" else catalog_text(Path(self.catalog_place))
+        if kind == "configmap":
+            text = configmap_text(self.kube, place)
+        elif kind in ("https:", "http:"):
+            text, _ = signed(self.catalog_place, self.catalog_key or "")
+        else:
+            text = catalog_text(Path(self.catalog_place))
         return parse_catalog(text, self.catalog_place)
+
+    def _catalog_of_mesh(self, built_in: "Catalog") -> "Catalog":
+        """What spec.catalog names, as far as it can be had: it stands in the way of no verb."""
+        try:
+            mesh = self.mesh
+        except NoCluster:
+            return built_in
+        if mesh is None or mesh.spec.catalog is None:
+            return built_in
+        from pilotage.domain.catalog import Trouble
+        from pilotage.domain.profile import profile_of
+        from pilotage.faces import catalogs
+
+        try:
+            find = catalogs.finder(self.kube, profile_of(mesh.spec).namespace)
+            return catalogs.of_verb(mesh.spec.catalog, find, built_in)
+        except Denied as denied:
+            return replace(built_in, trouble=Trouble(catalogs.STALE, str(denied)))
 
     @cached_property
     def mesh(self) -> "ServiceMesh | None":

@@ -17,6 +17,7 @@ from pilotage.edge.lease import Lease, LeaseHeld
 from pilotage.edge.mesh import MESH, ensure_namespace, parse_mesh
 from pilotage.edge.store import Store
 from pilotage.faces.cli.session import Session
+from pilotage.faces.operator.catalogs import Catalogs
 from pilotage.faces.operator.report import Report
 from pilotage.faces.operator.survey import Survey
 from pilotage.reconcile import Reconciler, pause_after
@@ -56,14 +57,19 @@ def _lead(session: Session, store: Store, report: Report) -> None:
     profile = profile_of(parse_mesh(resource).spec)
     ensure_namespace(store.kube, profile.namespace)
     lease = Lease(store.kube, profile.namespace, operator_identity())
-    with lease.kept(report.stands_by) as kube, report.leading(lease.identity), Survey(session, store, report):
+    with (
+        lease.kept(report.stands_by) as kube,
+        report.leading(lease.identity),
+        Catalogs(session, store, kube, report) as catalogs,
+        Survey(session, store, report),
+    ):
         _update_crd(kube, report)
         loop = Reconciler(kube, session.catalog, lambda: session.now, store)
         loop.failed = report.not_written
         loop.begin_patches()
         while True:
             lease.check()
-            _step_and_rest(loop, store, report)
+            _step_and_rest(loop, catalogs, store, report)
 
 
 def _update_crd(kube: Kube, report: Report) -> None:
@@ -75,10 +81,10 @@ def _update_crd(kube: Kube, report: Report) -> None:
         report.failed("cannot update the CRD", denied)
 
 
-def _step_and_rest(loop: Reconciler, store: Store, report: Report) -> None:
+def _step_and_rest(loop: Reconciler, catalogs: Catalogs, store: Store, report: Report) -> None:
     """One look, then rest until something changed, it is time, or somebody's undoing has had its pause."""
     serial, began = store.begin(), time.process_time()
-    pause = _step(loop, report)
+    pause = _step(loop, catalogs, report)
     took = time.process_time() - began
     if loop.contested:
         time.sleep(pause)
@@ -87,9 +93,10 @@ def _step_and_rest(loop: Reconciler, store: Store, report: Report) -> None:
         store.rest(serial, pause)
 
 
-def _step(loop: Reconciler, report: Report) -> float:
+def _step(loop: Reconciler, catalogs: Catalogs, report: Report) -> float:
     """One look; seconds until the next, at the latest. Raises LeaseHeld, for then another one looks."""
     try:
+        loop.use(catalogs.now())
         made = report.step(loop)
     except LeaseHeld:
         raise
