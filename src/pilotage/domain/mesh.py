@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from pilotage.domain.maintenance import MaintenanceWindow, Patches
+from pilotage.domain.maintenance import MaintenanceWindow, Patches, WindowName
 from pilotage.domain.objects import Obj
 
 Name = Annotated[str, Meta(pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
@@ -121,6 +121,22 @@ class CatalogSource(_Spec, frozen=True):
     ) = None
 
 
+class RestartMode(StrEnum):
+    """Never: only people restart applications. InWindow: the operator restarts what is outdated."""
+
+    NEVER = "Never"
+    IN_WINDOW = "InWindow"
+
+
+class ProxyRestarts(_Spec, frozen=True):
+    """Whether and how the operator restarts workloads whose proxies are behind what injection gives now."""
+
+    mode: Annotated[RestartMode, Meta(description="Never or InWindow.")] = RestartMode.NEVER
+    window: Annotated[WindowName | None, Meta(description="One of maintenanceWindows, for InWindow.")] = None
+    parallel: Annotated[int, Meta(ge=1, le=100, description="How many workloads at a time.")] = 1
+    pause_seconds: Annotated[int, Meta(ge=0, le=86400, description="Between two that are begun, at least.")] = 0
+
+
 class UpgradePolicy(_Spec, frozen=True):
     max_minor_step: Annotated[
         int, Meta(ge=1, le=2, description="2 allows one minor to be passed over between supported revisions.")
@@ -161,6 +177,7 @@ class ServiceMeshSpec(_Spec, frozen=True):
         | None
     ) = None
     patches: Patches | None = None
+    proxy_restarts: Annotated[ProxyRestarts, Meta(description="Of applications; never if absent.")] | None = None
 
 
 class Removal(msgspec.Struct, frozen=True):

@@ -51,7 +51,7 @@ def drift(session: Session, **flags: Any) -> int:
 
 
 def _look(session: Session, flags: dict[str, Any]) -> Drifted:
-    found = drifted(session, flags["namespaces"], flags["selector"], prove=flags["proof"])
+    found = drifted(session.kube, flags["namespaces"], flags["selector"], prove=flags["proof"])
     return found._replace(drift=found.drift.only(lambda row: _wanted(row, flags)))
 
 

@@ -1,4 +1,4 @@
-"""One look at what drifts: small lists and pages of pods, then dry runs. Called by `drift` and `restart --outdated`."""
+"""What drifts now: small lists and pages of pods, then dry runs. Called by `drift`, `restart` and the operator."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,8 +9,8 @@ from pilotage.decide.reading import Reading, interest_of
 from pilotage.domain.drift import Expected
 from pilotage.edge.dryruns import may_try, try_all
 from pilotage.edge.injectors import look
+from pilotage.edge.kube import Kube
 from pilotage.edge.running import begin, of_cron_jobs, running
-from pilotage.faces.cli.session import Session
 
 NO_RIGHT = "you may not create pods, not even as dry runs"
 NOT_ASKED = "--no-proof"
@@ -23,9 +23,8 @@ class Drifted(NamedTuple):
     untried: str
 
 
-def drifted(session: Session, namespaces: Sequence[str] = (), labels: str = "", *, prove: bool = True) -> Drifted:
+def drifted(kube: Kube, namespaces: Sequence[str] = (), labels: str = "", *, prove: bool = True) -> Drifted:
     """Of pods in these namespaces, or in all, that `labels` select. Raises Denied where pods may not be listed."""
-    kube = session.kube
     pages = begin(kube, namespaces, labels)
     facts = look(kube)
     injection = injection_of(facts.injectors, facts.namespaces, facts.configs, facts.proxy_configs, facts.unknown)

@@ -96,7 +96,7 @@ def _chosen(
 
 def _outdated(session: Session, asked: Selection) -> tuple[Key, ...]:
     """What is behind, by name. What is not known is left alone, and said."""
-    drift = drifted(session, asked.namespaces).drift
+    drift = drifted(session.kube, asked.namespaces).drift
     unknown = sum(len(row.running.pods) for row in drift.rows if row.state is State.UNKNOWN)
     if unknown:
         click.echo(f"{counted(unknown, 'pod')} left alone: not known what they would get. pilotage drift", err=True)

@@ -18,6 +18,7 @@ from pilotage.edge.mesh import MESH, ensure_namespace, parse_mesh
 from pilotage.edge.store import Store
 from pilotage.faces.cli.session import Session
 from pilotage.faces.operator.catalogs import Catalogs
+from pilotage.faces.operator.proxyrestarts import ProxyRestarting
 from pilotage.faces.operator.report import Report
 from pilotage.faces.operator.survey import Survey
 from pilotage.reconcile import Reconciler, pause_after
@@ -61,6 +62,7 @@ def _lead(session: Session, store: Store, report: Report) -> None:
         lease.kept(report.stands_by) as kube,
         report.leading(lease.identity),
         Catalogs(session, store, kube, report) as catalogs,
+        ProxyRestarting(session, store, kube, report),
         Survey(session, store, report),
     ):
         _update_crd(kube, report)
