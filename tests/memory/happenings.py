@@ -70,7 +70,14 @@ def _labelled(name: str) -> Obj:
     return owned("helm", "v1", "Namespace", SPACE, **fields)
 
 
+def _pointing(revision: str) -> Obj:
+    fields = {"metadata": {"labels": {"istio.io/rev": revision}}} if revision else {}
+    name = f"istio-revision-tag-{TAG}-{MESH}"
+    return owned("helm", "admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", name, **fields)
+
+
 OWNED = [
+    *(_pointing(revision) for revision in ("", STABLE, CANARY)),
     *(_listed(*names) for names in ((), (STABLE,), (CANARY,), (STABLE, CANARY))),
     *(_labelled(name) for name in ("", STABLE, CANARY, TAG)),
     *(_scaled(least, revision) for least in (None, 3) for revision in BOTH),

@@ -56,7 +56,12 @@ class Watch:
         self._known = found
         if not self._hands:
             at = f"after {change.type} {change.key.plural}/{change.key.name}: "
-            causes = (*sorted(new), *emptied(change), *removed_in_use(self._store, change), *taken_from_owner(change))
+            causes = (
+                *sorted(new),
+                *emptied(change),
+                *removed_in_use(self._store, change),
+                *taken_from_owner(self._store, change),
+            )
             self.broken += [at + cause for cause in causes]
 
     def _wrong(self) -> set[str]:
@@ -136,9 +141,15 @@ def users(store: Store, revision: str) -> Iterator[str]:
             yield f"namespace {space['metadata']['name']}"
 
 
-def taken_from_owner(change: Change) -> Iterator[str]:
-    """An owner loses a field, or its value."""
+def taken_from_owner(store: Store, change: Change) -> Iterator[str]:
+    """An owner loses a field, or its value.
+
+    But that of a tag whose revision is removed by force: left as it is, it would fail closed at nothing.
+    """
     if change.type != "MODIFIED" or change.before is None:
+        return
+    before = labels_of(change.before.obj)
+    if TAG in before and before.get(REV) in _forced(store):
         return
     after = {_who(entry): entry["fieldsV1"] for entry in change.entry.obj["metadata"].get("managedFields") or ()}
     for entry in change.before.obj["metadata"].get("managedFields") or ():

@@ -137,7 +137,8 @@ class Lab(InMemory):
         self.server.revive()
 
     def sleep(self, seconds: float) -> None:
-        self.clock.go_on(seconds)
+        """A second at least: a verb that waits in vain for its whole timeout looks often enough."""
+        self.clock.go_on(max(seconds, 1.0))
         if self.world.loop.pace is not None:
             self.world.loop.tick()
 
