@@ -73,12 +73,23 @@ def test_a_pod_that_goes_serves_on_and_has_longer_than_that(
     assert spec["terminationGracePeriodSeconds"] == grace
 
 
+def test_a_pod_that_comes_counts_once_load_balancers_have_seen_it(charts: Renderer) -> None:
+    """One that counted at once could take over for another while no load balancer sends it anything yet."""
+    assert rendered(charts)["Deployment"]["spec"]["minReadySeconds"] == 20
+
+
 def test_values_of_the_user_go_over_ours(charts: Renderer) -> None:
-    values = {"autoscaling": {"minReplicas": 3}, "terminationGracePeriodSeconds": 600, "podAnnotations": {"a": "b"}}
+    values = {
+        "minReadySeconds": 45,
+        "autoscaling": {"minReplicas": 3},
+        "terminationGracePeriodSeconds": 600,
+        "podAnnotations": {"a": "b"},
+    }
     objects = rendered(charts, values=values)
     assert objects["HorizontalPodAutoscaler"]["spec"]["minReplicas"] == 3
     template = objects["Deployment"]["spec"]["template"]
     assert template["spec"]["terminationGracePeriodSeconds"] == 600
+    assert objects["Deployment"]["spec"]["minReadySeconds"] == 45
     assert template["metadata"]["annotations"]["a"] == "b"
     assert template["metadata"]["annotations"]["inject.istio.io/templates"] == "gateway"
 

@@ -17,7 +17,8 @@ from pilotage.edge.chart_values import Values, merged
 from pilotage.edge.charts import ChartRelease, Renderer
 
 _LONGEST: Final = 63  # of a label's value
-_DRAIN: Final = 30  # seconds: load balancers need up to 20 to see that a pod takes no new connections
+_SEEN: Final = 20  # seconds: load balancers need up to that to see that a pod has come or is about to go
+_DRAIN: Final = 30  # seconds, more than they need to see it
 _LAST: Final = 90  # seconds that connections have to end by themselves once the drain is over
 # Values that name the gateway or choose its pods: two Deployments would share a selector, or the Service lose them.
 _OURS: Final = ("name", "revision", "kind")
@@ -41,7 +42,11 @@ def render_gateway(renderer: Renderer, profile: Profile, revision: Revision, gat
 
 
 def _settings(gateway: Gateway, revision: Revision, name: str) -> Values:
-    """Draining as pilot-agent does it: it goes on serving for the drain, then until no connection is left."""
+    """Draining as pilot-agent does it: it goes on serving for the drain, then until no connection is left.
+
+    A pod counts as available only when load balancers have seen it. Else the one that it replaces could be gone from
+    them before it is there, and requests would find nobody: so it was seen with traffic.
+    """
     drain = gateway.drain_seconds or _DRAIN
     return {
         "revision": "" if revision.name == DEFAULT_REVISION else revision.name,
@@ -57,6 +62,7 @@ def _settings(gateway: Gateway, revision: Revision, name: str) -> Values:
         "autoscaling": {"minReplicas": 2, "maxReplicas": 5},
         "podDisruptionBudget": {"minAvailable": 1},
         "strategy": {"rollingUpdate": {"maxSurge": "50%", "maxUnavailable": 0}},
+        "minReadySeconds": _SEEN,
         "env": {"EXIT_ON_ZERO_ACTIVE_CONNECTIONS": "true", "MINIMUM_DRAIN_DURATION": f"{drain}s"},
         "terminationGracePeriodSeconds": drain + _LAST,
     }
