@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from bench import operator, start, startup
+from bench import drift, operator, start, startup
 from bench.figure import HEADER, Figure, keep, row, within
 from bench.place import Place
 
@@ -46,6 +46,7 @@ _GROUPS: Final[Mapping[str, Callable[[Place], Iterator[Figure]]]] = {
     "sandbox": lambda _: iter(()),  # measured as it is made
     "startup": startup.figures,
     "start": start.figures,
+    "drift": drift.figures,
     "operator": operator.figures,
     "hpa": operator.scaling_figures,
 }

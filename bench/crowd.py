@@ -45,8 +45,7 @@ class Crowd:
     def grow(self, count: int) -> None:
         """Until there are `count` pods and the API server lists them."""
         lines = "".join(f"{key} {json.dumps(pod)}\n" for key, pod in self._pods(count))
-        put = [sys.executable, "-m", "bench.etcdput"]
-        subprocess.run([*self._inside(), *put], input=lines, text=True, check=True)
+        put(self._home, lines)
         self._count = count
         until(f"{count} pods", lambda: self._cached(count - 1), pause=_PAUSE)
 
@@ -67,20 +66,13 @@ class Crowd:
             space, name = self._place(index)
             own = {"name": name, "namespace": space, "uid": str(uuid.UUID(int=index)), "creationTimestamp": _SINCE}
             pod = {**self._body, "metadata": {**self._body["metadata"], **own, "ownerReferences": [owner]}}
-            yield f"/registry/pods/{space}/{name}", {**pod, "status": _running(pod["spec"])}
+            yield f"/registry/pods/{space}/{name}", {**pod, "status": up_and_ready(pod["spec"])}
 
     def _owner(self) -> Obj:
         """A node, as of a static pod: pods of an owner that is not there are collected as garbage."""
         [node, *_] = self._kube.list("v1", "Node")
         meta = node["metadata"]
         return {"apiVersion": "v1", "kind": "Node", "name": meta["name"], "uid": meta["uid"], "controller": True}
-
-    def _inside(self) -> list[str]:
-        """The command that enters the sandbox's network: that of the first process in its namespaces."""
-        outer = (self._home / "pid").read_text().strip()
-        inner = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()[0]
-        user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
-        return ["nsenter", "--target", inner, "--net", *user]
 
     def _cached(self, index: int) -> bool:
         """Whether the API server has come to know the pod by its own watch of etcd."""
@@ -94,7 +86,17 @@ class Crowd:
         return self._spaces[index % len(self._spaces)], f"{_NAME}-{index:05}"
 
 
-def _running(spec: Obj) -> Obj:
+def put(home: Path, lines: str) -> None:
+    """Into the etcd of the sandbox in folder `home`; lines as `etcdput` takes them."""
+    # The sandbox's network is entered by its first process in its namespaces.
+    outer = (home / "pid").read_text().strip()
+    inner = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()[0]
+    user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
+    inside = ["nsenter", "--target", inner, "--net", *user]
+    subprocess.run([*inside, sys.executable, "-m", "bench.etcdput"], input=lines, text=True, check=True)
+
+
+def up_and_ready(spec: Obj) -> Obj:
     """Ready, and all containers too. Without an address: the sandbox would connect a proxy for each."""
 
     def up(container: Obj) -> Obj:
