@@ -32,4 +32,4 @@ def test_a_mesh_keeps_its_promises_whatever_happens_to_it() -> None:
 
 @pytest.mark.e2e
 def test_a_mesh_keeps_its_promises_whatever_else_happens_to_it() -> None:
-    try_out(30, 20)
+    try_out(15, 15)
