@@ -15,7 +15,7 @@ from pilotage.domain.catalog import Catalog, Release
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding
 from pilotage.domain.maintenance import Patches, PatchPolicy
-from pilotage.domain.mesh import PatchState, ServiceMesh
+from pilotage.domain.mesh import Mode, PatchState, ServiceMesh
 from pilotage.domain.patching import Course
 from pilotage.domain.state import Snapshot
 from pilotage.domain.version import Version
@@ -56,8 +56,10 @@ class Due(NamedTuple):
 
 def course(facts: Facts) -> Course:
     """Raises Refused for a revision without a version that anybody knows."""
-    patch = under_way(facts.mesh)
     versions = versions_of(facts.mesh, facts.running, facts.catalog)
+    if facts.mesh.spec.mode is Mode.DISABLED:
+        return Course(versions)
+    patch = under_way(facts.mesh)
     if patch and not patch.failed:
         return Course(versions, patch)
     every = tuple(due(facts))
