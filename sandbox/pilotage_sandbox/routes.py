@@ -22,7 +22,6 @@ def objects(namespace: str, gateways: Mapping[str, str]) -> list[tuple[str, Obje
     route = {
         "route": [{"destination": {"host": NAME, "port": {"number": PORT}}}],
         "headers": {"response": {"set": {"x-gateway": "%ENVIRONMENT(HOSTNAME)%"}}},
-        "timeout": "0s",
         "retries": {"attempts": 0},  # what a proxy tries again would not be seen to fail
     }
     slice_: Object = {
