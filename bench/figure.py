@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +43,11 @@ def at_most(name: str, value: float, unit: str, most: float) -> Figure:
 def noted(name: str, value: float, unit: str) -> Figure:
     """A figure without an aim of its own."""
     return Figure(name, round(value, 3), unit, None, None, "", True)
+
+
+def rank(ascending: Sequence[float], percent: int) -> float:
+    """The percentile, by nearest rank."""
+    return ascending[-(-len(ascending) * percent // 100) - 1]
 
 
 def keep(figures: Iterable[Figure]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tools.audit import Request, requests
 
-from bench.figure import Figure, noted, within
+from bench.figure import Figure, noted, rank, within
 from bench.place import CANARY, MESH, STABLE, Place, until
 from bench.standing import Standing
 from pilotage.domain.names import suffixed
@@ -39,8 +39,8 @@ def figures(place: Place, kube: Kube, standing: Standing, name: str) -> Iterator
         place.run("pilotage", "upgrade", "rollback", "--yes")
     finally:
         standing.stop()
-    yield noted(f"{name}: half of {len(taken)} HPA edits", _rank(taken, 50), "s")
-    yield within(f"{name}: HPA edits, p99", _rank(taken, 99), _PROMPT)
+    yield noted(f"{name}: half of {len(taken)} HPA edits", rank(taken, 50), "s")
+    yield within(f"{name}: HPA edits, p99", rank(taken, 99), _PROMPT)
     yield noted(f"{name}: HPA edits, longest", taken[-1], "s")
 
 
@@ -73,8 +73,3 @@ def _most(kube: Kube) -> Any:
 def _writes(log: Path, user: str, about: Callable[[Request], bool]) -> list[Request]:
     seen = (each for each in requests(log, user) if each.wrote and each.resource.startswith("horizontalpodautoscalers"))
     return [each for each in seen if about(each)]
-
-
-def _rank(taken: list[float], percent: int) -> float:
-    """By nearest rank."""
-    return taken[-(-len(taken) * percent // 100) - 1]

@@ -3,6 +3,7 @@
 It runs under an account of its own: the API server's audit log tells what it asked for and when it wrote.
 """
 
+import itertools
 import os
 import signal
 import subprocess
@@ -13,23 +14,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tools.audit import requests
-
 from bench import hpa
 from bench.crowd import Crowd
-from bench.figure import Figure, at_most, noted, within
-from bench.place import MESH, STABLE, Place, until
+from bench.edits import Edits
+from bench.figure import Figure, at_most, noted, rank, within
+from bench.place import Place, until
 from bench.process import Peak, cpu_seconds, resident
 from bench.standing import Standing
-from pilotage.domain.names import REV, suffixed
-from pilotage.domain.objects import ObjectRef, labels_of
+from pilotage.domain.objects import ObjectRef
 from pilotage.edge.kube import Kube
 
 _SPACES: Final = 500
 _FEW, _MANY = 1_000, 10_000  # pods
 _REST: Final = 130.0  # seconds: two of its looks at the whole mesh for metrics
-_EDITS: Final = 30
-_APART: Final = 1.0  # seconds between edits: each is to find the operator at rest
+_BUSY: Final = 30.0  # seconds in which pods change
+_CHANGES: Final = 20.0  # of pods, a second: of a restart, each pod has about eight
 _KILLS: Final = 3
 _PATIENCE: Final = 180.0  # seconds for any one condition
 _SETTLED: Final = 10.0  # seconds after which its first look for metrics is over
@@ -37,18 +36,22 @@ _MEMORY, _WITH_CHILD = 150.0, 300.0  # MiB
 _SHARE: Final = 1.0  # percent of a core
 _REQUESTS: Final = 60.0  # a minute, half of them its Lease's
 _PROMPT, _TAKEOVER = 0.2, 15.0  # seconds
-_EDITOR: Final = "sandbox-admin"
-_SERVICE: Final = ObjectRef("v1", "Service", MESH, suffixed("istiod", STABLE))
 
 
 class Cost(NamedTuple):
-    """MiB, percent of a core, requests a minute, seconds from an edit to its correction (the worst)."""
+    """MiB; percent of a core at rest and while pods change; requests a minute; seconds until an edit is answered:
+
+    of an installed object; of the ServiceMesh, rendered before and not. Ascending.
+    """
 
     memory: float
     with_child: float
     share: float
+    busy: float
     requests: float
-    prompt: float
+    undone: list[float]
+    followed: list[float]
+    rendered: list[float]
 
 
 class Bench:
@@ -59,6 +62,7 @@ class Bench:
         self._config = Path(place.environment["KUBECONFIG"])
         self.kube = Kube.connect(str(self._config))
         self.crowd = Crowd(self.kube, self._config.parent, _SPACES)
+        self.edits = Edits(self.kube, self._config.parent / "logs" / "audit.log")
 
     def cost(self, cache: str) -> Cost:
         """Of one operator from its start, with an empty cache: it renders its charts once."""
@@ -73,11 +77,12 @@ class Bench:
             time.sleep(_REST)
             spent = cpu_seconds(standing.pid) - before
             asked = sum(each.at >= began for each in standing.requests())
-            prompt = max(self._edited() for _ in range(_EDITS))
+            busy = self._busy(standing.pid)
+            answers = self.edits.of_an_object(), self.edits.of_the_mesh(), self.edits.of_charts()
             memory = resident(standing.pid)
         finally:
             standing.stop()
-        return Cost(memory, peak.most, 100 * spent / _REST, 60 * asked / _REST, prompt)
+        return Cost(memory, peak.most, 100 * spent / _REST, busy, 60 * asked / _REST, *answers)
 
     def takeover(self, cache: str) -> float:
         """Seconds from the death of who leads to the correction of an edit by who stood by."""
@@ -89,7 +94,7 @@ class Bench:
             until("one stands by", lambda: "stands by" in second.log.read_text(), _PATIENCE)
             os.kill(first.pid, signal.SIGKILL)
             killed = datetime.now(UTC)
-            return (self._edit()[1] - killed).total_seconds()
+            return (self.edits.edit()[1] - killed).total_seconds()
         finally:
             first.stop()
             second.stop()
@@ -101,27 +106,15 @@ class Bench:
     def standing(self, name: str, cache: str) -> Standing:
         return Standing(self._kubectl, self._config, self._place.environment | {"XDG_CACHE_HOME": cache}, name)
 
-    def _edited(self) -> float:
-        """Seconds from one edit to the write that undoes it."""
-        time.sleep(_APART)
-        edit, undone = self._edit()
-        return (undone - edit).total_seconds()
-
-    def _edit(self) -> tuple[datetime, datetime]:
-        """Edits an object of ours, and has it undone: when the API server received the one and the other."""
-        began = datetime.now(UTC)
-        self.kube.patch(_SERVICE, {"metadata": {"labels": {REV: "edited"}}}, manager="bench")
-        until("the edit is undone", self._undone, _PATIENCE)
-        log = self._config.parent / "logs" / "audit.log"
-        own = [
-            each for each in requests(log, _EDITOR) if each.at >= began and each.name == _SERVICE.name and each.wrote
-        ]
-        undone = [each for each in requests(log, Standing.USER) if each.at >= own[-1].at and each.name == _SERVICE.name]
-        return own[-1].at, next(each for each in undone if each.wrote).at
-
-    def _undone(self) -> bool:
-        service = self.kube.get(_SERVICE)
-        return service is not None and labels_of(service).get(REV) == STABLE
+    def _busy(self, pid: int) -> float:
+        """Percent of a core while pods change."""
+        pods = [obj["metadata"] for obj in self.kube.list_metadata("v1", "Pod", labels="app=crowd")]
+        refs = itertools.cycle([ObjectRef("v1", "Pod", meta["namespace"], meta["name"]) for meta in pods])
+        began, before = time.monotonic(), cpu_seconds(pid)
+        for turn in range(int(_BUSY * _CHANGES)):
+            self.kube.patch(next(refs), {"metadata": {"labels": {"turn": str(turn)}}}, manager="bench")
+            time.sleep(max(0.0, began + turn / _CHANGES - time.monotonic()))
+        return 100 * (cpu_seconds(pid) - before) / (time.monotonic() - began)
 
     def _kubectl(self, *words: str, given: str = "") -> str:
         return subprocess.check_output(["kubectl", *words], input=given, env=self._place.environment, text=True)
@@ -156,15 +149,22 @@ def _of(cost: Cost, name: str) -> Iterator[Figure]:
     yield at_most(f"{name}: with a child", cost.with_child, "MiB", _WITH_CHILD)
     yield at_most(f"{name}: at rest", cost.share, "%", _SHARE)
     yield at_most(f"{name}: requests", cost.requests, "/min", _REQUESTS)
-    yield within(f"{name}: edit undone", cost.prompt, _PROMPT)
+    yield noted(f"{name}: {_CHANGES:g} changes/s", cost.busy, "%")
+    yield noted(f"{name}: edit undone", rank(cost.undone, 50), "s")
+    yield within(f"{name}: edit undone, p99", rank(cost.undone, 99), _PROMPT)
+    yield noted(f"{name}: mesh edited", rank(cost.followed, 50), "s")
+    yield within(f"{name}: mesh edited, p99", rank(cost.followed, 99), _PROMPT)
+    yield noted(f"{name}: charts anew", rank(cost.rendered, 50), "s")
 
 
 def _slopes(few: Cost, many: Cost) -> Iterator[Figure]:
     thousands = (_MANY - _FEW) / 1_000
-    units = {"memory": "MiB", "with_child": "MiB", "share": "%", "requests": "/min", "prompt": "s"}
-    for part, unit in units.items():
-        slope = (getattr(many, part) - getattr(few, part)) / thousands
-        yield noted(f"  {part} per 1000 pods more", slope, unit)
+    units = {"memory": "MiB", "with_child": "MiB", "share": "%", "busy": "%", "requests": "/min"}
+    grown = {part: (getattr(few, part), getattr(many, part), unit) for part, unit in units.items()}
+    for part in ("undone", "followed"):
+        grown[part] = (rank(getattr(few, part), 99), rank(getattr(many, part), 99), "s")
+    for part, (before, after, unit) in grown.items():
+        yield noted(f"  {part} per 1000 pods more", (after - before) / thousands, unit)
 
 
 def _pod_watches(standing: Standing) -> int:
