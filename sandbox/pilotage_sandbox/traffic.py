@@ -23,6 +23,7 @@ from pilotage_sandbox.tally import Plan, Tally, table
 
 _PATIENCE = 120.0  # seconds until the first answer
 _ANSWER_SECONDS = 10.0  # that a request, or a tick of a stream, may take
+_LIFE = 60  # requests after which a client leaves a connection by itself: new gateways would not be seen otherwise
 _PAUSE = 0.5  # seconds before a stream that broke is opened again
 _OWNER = "kubernetes.io/service-name"
 
@@ -80,11 +81,14 @@ class Traffic:
         """One connection's share of the steady rate, on time: a slow answer delays only what it must."""
         interval = self.plan.connections / self.plan.rate
         due = self._now() + interval * number / self.plan.connections
-        kind, connection = _kind(number), None
+        kind, connection, left = _kind(number), None, 1 + number % _LIFE
         while True:
             await asyncio.sleep(due - self._now())
             due += interval
             connection = await self._request(kind, connection)
+            left = left - 1 or _LIFE
+            if left == _LIFE and connection is not None:
+                connection.close()
 
     async def _request(self, kind: type[Http1] | type[Http2], connection: Connection | None) -> Connection | None:
         """One request; returns the connection if it can be used again."""
@@ -192,7 +196,8 @@ async def main(kubeconfig: Path, plan: Plan) -> dict[str, Any]:
     except KubeError as error:
         raise Trouble(str(error)) from error
     finally:
-        backend.kill()
+        if backend.returncode is None:
+            backend.kill()
         await backend.wait()
         await kube.close()
     return traffic.report()
