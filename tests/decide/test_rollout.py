@@ -92,6 +92,8 @@ def test_a_patch_that_would_go_below_the_budget_does_not_begin() -> None:
 
 
 def test_a_patch_begins_only_where_nothing_else_is_to_be_done() -> None:
-    assert rolled(REST, desired(Course(begins=STATE)), seen(BEFORE)).patch == STATE
+    made = rolled(REST, desired(Course(begins=STATE)), seen(BEFORE))
+    assert made.patch == STATE
+    assert made.left(seen().now) < 1  # an operator at rest would sleep for minutes
     busy = Plan("Settled", waits=(Wait("Deployment mesh/istiod", "crashes"),))
     assert rolled(busy, desired(Course(begins=STATE)), seen(BEFORE)).patch is None

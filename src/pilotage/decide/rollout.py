@@ -4,6 +4,8 @@ The order within is the plan's: istiod first, its gateways once it is proven. Wh
 status, written before anything moves: a kill at any moment loses nothing.
 """
 
+from datetime import datetime, timedelta
+
 from msgspec import structs
 
 from pilotage.decide.budget import below_budget
@@ -17,6 +19,7 @@ from pilotage.domain.mesh import PatchState
 from pilotage.domain.state import Desired, Snapshot
 
 PATCHING, RETURNING = "Patching", "PatchReturning"
+_SOON = timedelta(milliseconds=50)
 _AT_REST = ("Settled", "Canary")
 _STUCK = ("Blocked",)
 
@@ -30,20 +33,22 @@ def rolled(made: Plan, desired: Desired, snapshot: Snapshot) -> Plan:
         return _rolling(made, patch, snapshot)
     at_rest = made.settled and made.phase in _AT_REST
     if at_rest and course.begins:
-        return _begun(made, course.begins, below_budget(desired, snapshot, course.begins.revision))
+        return _begun(made, course.begins, below_budget(desired, snapshot, course.begins.revision), snapshot.now)
     if patch is not None and not at_rest and _runs(snapshot, patch.revision) == patch.to:
         return structs.replace(made, phase=RETURNING)
     return made
 
 
-def _begun(made: Plan, begun: PatchState, problem: str) -> Plan:
+def _begun(made: Plan, begun: PatchState, problem: str, now: datetime) -> Plan:
+    """Written down first; the next look, which no change of the cluster would bring about, makes it."""
     if problem:
         words = f"{begun.revision} runs {begun.before}; {begun.to} is due, and held: {problem}"
         fix = "give its Deployment a smaller rollingMaxUnavailable, in spec.values"
         held = Finding("PatchHeld", words, begun.revision, fix)
         others = tuple(each for each in made.findings if (each.code, each.subject) != ("PatchDue", begun.revision))
         return structs.replace(made, findings=(*others, held))
-    return structs.replace(made, phase=PATCHING, patch=begun, later=(f"{begun.revision}: {begun.to}",))
+    later = (f"{begun.revision}: {begun.to}",)
+    return structs.replace(made, phase=PATCHING, patch=begun, later=later, again=now + _SOON)
 
 
 def _rolling(made: Plan, patch: PatchState, snapshot: Snapshot) -> Plan:
