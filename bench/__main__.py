@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from bench import drift, operator, start, startup
+from bench import drift, operator, start, startup, traffic
 from bench.figure import HEADER, Figure, keep, row, within
 from bench.place import Place
 
@@ -49,6 +49,7 @@ _GROUPS: Final[Mapping[str, Callable[[Place], Iterator[Figure]]]] = {
     "drift": drift.figures,
     "operator": operator.figures,
     "hpa": operator.scaling_figures,
+    "traffic": traffic.figures,  # last: the mesh is on another revision afterwards
 }
 _WITHIN: Final = ("hpa",)  # measured with another group too
 

@@ -2,14 +2,29 @@
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from string import Template
 from typing import Final, NoReturn
 
 _BOLD, _DIM, _PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 REFUSED: Final = 3  # pilotage's exit code for "you must change something first"
+
+
+class Beside:
+    """A command that runs beside the others."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+
+    def end(self) -> None:
+        """Ask it to end; what it says then is shown."""
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait()
 
 
 class Stage:
@@ -38,6 +53,16 @@ class Stage:
         done = subprocess.run(words, env=self.environment, stdin=subprocess.DEVNULL, check=False)
         if done.returncode != code:
             self._stop(f"that command ended with exit code {done.returncode}, not {code}")
+
+    @contextmanager
+    def beside(self, line: str) -> Iterator[Beside]:
+        """Shows a command and starts it; it does not outlive the story."""
+        print(f"{_BOLD}$ {line} &{_PLAIN}", flush=True)
+        with subprocess.Popen(shlex.split(line), env=self.environment, stdin=subprocess.DEVNULL) as process:
+            try:
+                yield Beside(process)
+            finally:
+                process.kill()
 
     def _stop(self, words: str) -> NoReturn:
         print(f"\ndemo: {words}. The sandbox is still there to look at; remove it with:", file=sys.stderr)
