@@ -41,9 +41,7 @@ MESH: Final = (
     Declared("pilotage_mesh_istiods_available", _REVISION, "Replicas of istiod that are available."),
     Declared("pilotage_mesh_support_days", _REVISION, "Days until the end of support, negative when it is past."),
     Declared("pilotage_mesh_patches_behind", _REVISION, "Newer patches of its minor that are out."),
-    Declared(
-        "pilotage_mesh_missing_cvss", _REVISION, "Highest CVSS score that newer patches fix; 0 if none is known."
-    ),
+    Declared("pilotage_mesh_missing_cvss", _REVISION, "Highest CVSS score that newer patches fix; 0 if none is known."),
     Declared("pilotage_catalog_age_days", (), "Days since the day until which the catalog is complete."),
     Declared("pilotage_mesh_findings", ("code", "severity"), "Findings of all rules."),
     Declared("pilotage_mesh_proxies", _REVISION, "Live pods with a proxy."),
