@@ -62,6 +62,17 @@ def test_a_mesh_that_nothing_is_in_any_more_is_disabled_and_leaves_nothing_of_it
     assert mesh.proxies(SPACE)["late"] == {""}
 
 
+def test_a_mesh_with_a_tag_that_helm_keeps_is_not_disabled_by_halves(mesh: InMemory) -> None:
+    mesh.pilotage("tag", "set", TAG, "--revision", STABLE, "-y").must()
+    mesh.patch(f"namespace/{SPACE}", {"metadata": {"labels": {"istio.io/rev": None}}})
+    mesh.pilotage("restart", "--all").must()
+    helm = {"metadata": {"annotations": {"meta.helm.sh/release-name": "tags"}}}
+    mesh.patch(f"mutatingwebhookconfiguration/istio-revision-tag-{TAG}-{MESH}", helm)
+    refused = mesh.pilotage("disable", "--yes").must(3)
+    assert "is kept by Helm" in refused.err
+    assert mesh.get("servicemesh/default")["spec"].get("mode", "Istio") == "Istio"
+
+
 def test_a_canary_that_crashes_is_named_and_rolled_back(mesh: InMemory) -> None:
     values = {"spec": {"revisions": [{"name": STABLE}, {"name": CANARY, "values": {"tag": "1.31.1-crash"}}]}}
     mesh.patch("servicemesh/default", values)

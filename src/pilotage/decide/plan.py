@@ -140,7 +140,7 @@ def _disable(snapshot: Snapshot) -> Plan:
 
 def _disabling(snapshot: Snapshot) -> Iterator[Stage]:
     """Everything of ours, whoever asked for it; what others installed is left to them."""
-    yield Stage("delete tags", tuple(_tag_deletions(snapshot)))
+    yield Stage("delete tags", tuple(tag_deletions(snapshot)))
     yield from leaving_stages(snapshot, every_part(snapshot))
     parts = (*parts_present(snapshot.live), BASE)
     for part in parts:  # all webhooks, the default validator too, before the first istiod stops
@@ -149,8 +149,11 @@ def _disabling(snapshot: Snapshot) -> Iterator[Stage]:
         yield from deletion_stages(snapshot, part)
 
 
-def _tag_deletions(snapshot: Snapshot) -> Iterator[Action]:
-    """Tags of control planes that go: left alone they would fail closed at nothing."""
+def tag_deletions(snapshot: Snapshot) -> Iterator[Action]:
+    """Tags of control planes that go: left alone they would fail closed at nothing.
+
+    Raises Refused where somebody else keeps one.
+    """
     ours = parts_present(snapshot.live)
     for tag in sorted({tag for revision in ours for tag in tags_of(snapshot, revision)}):
         yield from remove_tag(snapshot, tag)[0]

@@ -7,6 +7,7 @@ import msgspec
 
 from pilotage.decide.catalog import version_of
 from pilotage.decide.force import Mark, confirm_annotation, no_mark
+from pilotage.decide.plan import tag_deletions
 from pilotage.decide.usage import proxies_exist
 from pilotage.desired import revisions_of
 from pilotage.domain.errors import Refused
@@ -93,8 +94,9 @@ def disable(session: Session, **flags: Any) -> None:
     """Remove every control plane, and Pilotage's gateways first. Refused while another proxy exists; data stays."""
     mesh = enabled_mesh(session, leaving=True)
     names = tuple(entry.name for entry in mesh.spec.revisions)
-    findings = tuple(proxies_exist(session.snapshot(), names))
-    refuse_if_blocked(findings, Verb.DISABLE, "the mesh cannot be disabled")
+    snapshot = session.snapshot()
+    refuse_if_blocked(proxies_exist(snapshot, names), Verb.DISABLE, "the mesh cannot be disabled")
+    tuple(tag_deletions(snapshot))  # ahead of the intent, which nobody could carry out
     gone = ", ".join((*names, *(f"gateway {each.name} with its address" for each in mesh.spec.gateways or ())))
     if flags["dry_run"]:
         words = f"{gone} would be removed; nothing was written. Would stay: {_KEPT}."
