@@ -124,9 +124,9 @@ class Server:
     def changes(self, api_version: str, kind: str, **query: Any) -> "list[tuple[str, Obj]]":
         """What a watch of a second tells: (type, object); not what a controller gives to every new namespace."""
         told = self.list(api_version, kind, watch="1", timeoutSeconds=1, **query)
-        if isinstance(told.body, dict):
-            return [(told.body["type"], told.body["object"])] if "type" in told.body else [("", told.body)]
-        changes = [(each["type"], each["object"]) for each in map(json.loads, told.body.splitlines())]
+        # One change alone is one JSON object, as is an error.
+        lines = [told.body] if isinstance(told.body, dict) else map(json.loads, told.body.splitlines())
+        changes = [(each.get("type", ""), each.get("object", each)) for each in lines]
         return [(what, obj) for what, obj in changes if obj.get("metadata", {}).get("name") != _GIVEN]
 
     def collection(self, obj: Obj) -> str:
