@@ -178,10 +178,15 @@ def sandbox(name: str, *words: str) -> Iterator[Cluster]:
     subprocess.run([*_SANDBOX, "up", "--name", name, *words], check=True, stdin=subprocess.DEVNULL)
     try:
         kubeconfig = subprocess.check_output([*_SANDBOX, "kubeconfig", "--name", name], text=True).strip()
-        yield _Sandbox(name, Path(kubeconfig), _assets())
+        yield sandbox_at(Path(kubeconfig), name)
         _keep_calls(name, Path(kubeconfig).with_name("logs") / "audit.log")
     finally:
         subprocess.run([*_SANDBOX, "down", "--name", name], check=True, stdin=subprocess.DEVNULL)
+
+
+def sandbox_at(kubeconfig: Path, name: str = "") -> Cluster:
+    """One that runs already."""
+    return _Sandbox(name, kubeconfig, _assets())
 
 
 def _keep_calls(name: str, log: Path) -> None:

@@ -1,4 +1,7 @@
-"""README and docs/guide, executed: every command as it stands, each with the output that the document promises."""
+"""README and docs/guide, executed: every command as it stands, each with the output that the document promises.
+
+`pilotage` has the rights of role `full`, as the guide says, and no other; kubectl is an administrator's.
+"""
 
 import os
 import subprocess
@@ -8,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from as_reader import shim
 from documents import Shell, Step, missing, section, steps
 from harness import eventually
 
@@ -36,8 +40,9 @@ _LOOKS = ("kubectl get", "pilotage status", "pilotage check")
 def test_every_command_of_the_page_does_what_the_page_says(page: Path, before: tuple[str, ...], tmp_path: Path) -> None:
     """`before`: sections of the guide's first page that the page begins from."""
     texts = [*(section(GUIDE / "README.md", heading) for heading in before), page.read_text()]
-    scripts = sysconfig.get_path("scripts")
-    own = {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "PILOTAGE_SANDBOX": f"docs{os.getpid()}"}
+    shim(tmp_path / "bin")
+    path = os.pathsep.join([str(tmp_path / "bin"), sysconfig.get_path("scripts"), os.environ["PATH"]])
+    own = {"PATH": path, "PILOTAGE_SANDBOX": f"docs{os.getpid()}"}
     try:
         with Shell(os.environ | own, tmp_path) as shell:
             for step in (step for text in texts for step in steps(text)):
