@@ -211,12 +211,12 @@ WORLDS = [
     bites("addon_present", "the provider manages the namespace", "AddonPresent", Edit(f"namespace/{MESH}", ADDON)),
     passes("addon_present", "it manages another namespace", Edit("namespace/kube-public", ADDON)),
     bites(
-        "artifact_home_retired",
+        "retired_registry",
         "images of a home that closes",
         "RetiredRegistry",
         resource(artifacts={"hub": "gcr.io/istio-release"}),
     ),
-    passes("artifact_home_retired", "images of the new home", resource(artifacts={"hub": "docker.io/istio"})),
+    passes("retired_registry", "images of the new home", resource(artifacts={"hub": "docker.io/istio"})),
 ]
 
 
@@ -227,7 +227,7 @@ def old_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     catalog = yaml.safe_load(packaged)
     catalog["minors"][0]["kubernetes"] = ["1.34", "1.35"]
     path = tmp_path_factory.mktemp("catalog") / "catalog.yaml"
-    path.write_text(yaml.safe_dump(catalog))
+    path.write_text(yaml.safe_dump(catalog, sort_keys=False))
     return path
 
 
