@@ -44,7 +44,8 @@ def test_the_guide_works(mesh: InMemory, way: tuple[bool, str]) -> None:
     if verb == "rollback":
         move(mesh, STABLE, tags)
         mesh.pilotage("restart", "--not-on", STABLE).must()
-    mesh.pilotage("upgrade", verb, "--yes").must()
+    said = mesh.pilotage("upgrade", verb, "--yes").must().err
+    assert f"support of {gone}" not in said.partition("Settled")[2]
     expect_one(mesh, keep, gone)
     assert mesh.proxies(SPACE) == {name: {keep} for name in ("web", "cart", "late")}
 

@@ -17,13 +17,15 @@ def announce(session: Session) -> None:
     """The verb has done its work: what cannot be looked at any more is not told, and fails nothing."""
     from pilotage.decide.announcements import announcements
     from pilotage.edge.controlplanes import control_planes, istiod_deployments
+    from pilotage.edge.mesh import look_at_mesh
 
     with suppress(MeshError):
         planes = control_planes(istiod_deployments(session.kube), ())
         if not planes:
             return
         unread = Version(0, 0)
-        seen = Snapshot(session.now, session.catalog, session.profile, unread, session.mesh, control_planes=planes)
+        mesh, _ = look_at_mesh(session.kube)  # anew: the verb may have taken a revision out
+        seen = Snapshot(session.now, session.catalog, session.profile, unread, mesh, control_planes=planes)
         for line in lines(announcements(seen)):
             click.echo(line, err=True)
 
