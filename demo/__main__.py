@@ -1,4 +1,4 @@
-"""The story of the demo, told in commands. Run by `make demo`; takes about five minutes once programs are built."""
+"""The story of the demo, told in commands. Run by `make demo`; takes about three minutes once programs are built."""
 
 import os
 import subprocess
