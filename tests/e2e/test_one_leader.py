@@ -43,7 +43,7 @@ def stands_by(process: Process) -> bool:
 def work(mesh: Cluster) -> None:
     """Something to be mended, a few writes of it.
 
-    Small ones: an answer that fits no socket's buffer ends, by the audit log, when a suspended client wakes and reads on.
+    Small ones: an answer that no buffer holds ends, by the audit log, when a suspended client wakes and reads on.
     """
     for name in (f"istio-{STABLE}", f"values-{STABLE}"):
         mesh.kubectl("delete", "configmap", "-n", MESH, name, "--ignore-not-found").must()
