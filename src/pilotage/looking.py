@@ -26,7 +26,7 @@ from pilotage.domain.state import Desired, Snapshot
 from pilotage.domain.version import Version
 from pilotage.edge.controlplanes import running_versions
 from pilotage.edge.kube import Kube
-from pilotage.edge.observe import GUARD, INSTALL, READINESS, observe, refuse_blind
+from pilotage.edge.observe import GUARD, INSTALL, READINESS, STARTING, Parts, observe, refuse_blind
 from pilotage.edge.proof import injection_proof, selecting
 from pilotage.edge.reads import Source
 from pilotage.publishing import Looked
@@ -78,15 +78,21 @@ class Looker:
             return None
         if time.monotonic() > until or before.snapshot.mesh.patch != mesh.patch:
             return None
-        seen = observe(self.source, before.desired.profile, self.catalog, self.clock(), parts=READINESS)
-        refuse_blind(seen, READINESS)
-        fresh = {part: getattr(seen, part) for part in READINESS}
-        snapshot = structs.replace(before.snapshot, now=seen.now, mesh=mesh, **fresh)
+        snapshot = self._fresh(before, mesh, STARTING)
+        if not istiods_start(before.desired, snapshot):
+            snapshot = self._fresh(before, mesh, READINESS)
         try:
             made = plan(before.desired, snapshot)
         except Refused:
             return None
         return Looked(before.desired, snapshot, made) if made.waits and not made.now else None
+
+    def _fresh(self, before: Looked, mesh: ServiceMesh, parts: Parts) -> Snapshot:
+        """What was seen before, with `parts` as they are now."""
+        seen = observe(self.source, before.desired.profile, self.catalog, self.clock(), parts=parts)
+        refuse_blind(seen, parts)
+        fresh = {part: getattr(seen, part) for part in parts}
+        return structs.replace(before.snapshot, now=seen.now, mesh=mesh, **fresh)
 
     def _course(self, mesh: ServiceMesh) -> Course:
         running = running_versions(self.source, profile_of(mesh.spec).namespace) if unpublished(mesh) else {}
