@@ -98,7 +98,7 @@ def test_a_workload_that_does_not_get_on_says_why(condition: dict[str, str], rea
 def test_pods_of_a_job_that_a_cron_job_made_belong_to_the_cron_job() -> None:
     owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": "nightly", "controller": True}
     job = {"metadata": {"name": "nightly-1", "namespace": "shop", "ownerReferences": [owner]}}
-    crons = cron_owners(decode_page(json.dumps({"items": [job]}).encode()))
+    crons = cron_owners(wire.metadata for wire in decode_page(json.dumps({"items": [job]}).encode()))
     made = Pod("shop", "nightly-1-x", workload=("Job", "nightly-1"))
     alone = Pod("shop", "once-x", workload=("Job", "once"))
     elsewhere = Pod("other", "nightly-1-x", workload=("Job", "nightly-1"))

@@ -87,14 +87,14 @@ def _pods(look: Look) -> tuple[Pod, ...]:
     from pilotage.edge.workloads import cron_owners, of_cron_jobs
 
     pods, _ = look.pods()
-    return tuple(of_cron_jobs(pods, cron_owners(look.jobs())))
+    return tuple(of_cron_jobs(pods, cron_owners(job.metadata for job in look.jobs())))
 
 
 def _workloads(look: Look) -> tuple[Workload, ...]:
     """Jobs that a CronJob makes are the CronJob's; what no list shows is told by its pods."""
     from pilotage.edge.workloads import cron_owners, others, workload_of
 
-    crons = cron_owners(look.jobs())
+    crons = cron_owners(job.metadata for job in look.jobs())
     listed = (
         workload_of(kind, wire)
         for kind, wires in look.workloads().items()

@@ -14,7 +14,8 @@ from pilotage.domain.drift import AUTO, DECIDING, MANAGED_GATEWAY, OVERRIDES, TE
 from pilotage.domain.errors import Denied
 from pilotage.domain.names import INJECTION_STATUS, PROXY_CONTAINER, REV
 from pilotage.edge.kube import Kube
-from pilotage.edge.wire import Meta, Wire, controller_of, workload_of
+from pilotage.edge.wire import Meta, Wire, workload_of
+from pilotage.edge.workloads import cron_owners
 
 # Written by controllers, different in each pod or each rollout: no template of a person's reads them.
 _CONTROLLERS: Final = (
@@ -101,8 +102,7 @@ def of_cron_jobs(kube: Kube, rows: list[Running]) -> list[Running]:
     except Denied:
         return rows
     metas = [msgspec.convert(obj["metadata"], Meta) for obj in jobs]
-    owned = ((meta, controller_of(meta)) for meta in metas)
-    crons = {(meta.namespace, meta.name): owner.name for meta, owner in owned if owner and owner.kind == "CronJob"}
+    crons = cron_owners(metas)
     return [
         msgspec.structs.replace(row, kind="CronJob", name=crons[place])
         if (place := (row.asked.namespace, row.name)) in crons and row.kind == "Job"

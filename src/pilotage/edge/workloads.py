@@ -154,14 +154,10 @@ def _reason(wire: WorkloadWire) -> str:
     return ""
 
 
-def cron_owners(jobs: Iterable[WorkloadWire]) -> dict[tuple[str, str], str]:
-    """(namespace, Job) -> CronJob."""
-    owned = ((job, controller_of(job.metadata)) for job in jobs)
-    return {
-        (job.metadata.namespace, job.metadata.name): owner.name
-        for job, owner in owned
-        if owner is not None and owner.kind == "CronJob"
-    }
+def cron_owners(jobs: Iterable[Meta]) -> dict[tuple[str, str], str]:
+    """(namespace, Job) -> CronJob, of the Jobs' metadata."""
+    owned = ((job, controller_of(job)) for job in jobs)
+    return {(job.namespace, job.name): owner.name for job, owner in owned if owner and owner.kind == "CronJob"}
 
 
 def of_cron_jobs(pods: Iterable[Pod], crons: dict[tuple[str, str], str]) -> list[Pod]:

@@ -32,6 +32,7 @@ from pilotage.faces.render.findings import document, text
 from pilotage.faces.render.progress import Progress
 from pilotage.reconcile import Reconciler
 
+NO_MESH: Final = Finding("MeshNotEnabled", "no ServiceMesh is in this cluster", fix="pilotage enable -r REVISION")
 _QUIET: Final = 12.0  # seconds without a renewal of the operator's Lease after which it is said; a restart takes less
 _GONE: Final = 60.0  # after which it is not waited for any more
 _TRIES: Final = 10  # of an edit, while somebody publishes the status at the same moment
@@ -53,7 +54,7 @@ def enabled_mesh(session: Session, *, leaving: bool = False) -> ServiceMesh:
     if mesh is not None and mesh.spec.mode is Mode.DISABLED and not leaving:
         refuse(Finding("MeshNotEnabled", "the mesh is disabled", fix="pilotage enable"))
     if mesh is None:
-        refuse(Finding("MeshNotEnabled", "no ServiceMesh is in this cluster", fix="pilotage enable -r REVISION"))
+        refuse(NO_MESH)
     return mesh
 
 

@@ -13,12 +13,11 @@ from pilotage.decide.forecast import Start, in_words, starts
 from pilotage.decide.patches import Facts, due, facts_of
 from pilotage.decide.windows import DEFAULT, parse_window
 from pilotage.domain.errors import Refused
-from pilotage.domain.findings import Finding
 from pilotage.domain.maintenance import MaintenanceWindow, Weekday, WeekIndex
 from pilotage.domain.mesh import ServiceMesh
 from pilotage.faces.cli import options
 from pilotage.faces.cli.ask import confirm
-from pilotage.faces.cli.drive import edit, enabled_mesh, refuse, report
+from pilotage.faces.cli.drive import NO_MESH, edit, enabled_mesh, refuse, report
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.emit import emit
 from pilotage.faces.render.table import table
@@ -87,7 +86,7 @@ def next_(session: Session, name: str, output: str) -> None:
     """Show the next three starts of a window, and what would start then as things are now."""
     facts = facts_of(session.snapshot(_PARTS))
     if facts is None:
-        refuse(Finding("MeshNotEnabled", "no ServiceMesh is in this cluster", fix="pilotage enable -r REVISION"))
+        refuse(NO_MESH)
     window = _find(facts.mesh, name)
     if window is None and name != DEFAULT:
         raise Refused(f"there is no maintenance window {name}", fix="pilotage maintenance show")
@@ -135,9 +134,7 @@ _ANY = "No maintenance window is set: work starts at any time."
 
 
 def _mesh(session: Session) -> ServiceMesh:
-    if session.mesh is None:
-        refuse(Finding("MeshNotEnabled", "no ServiceMesh is in this cluster", fix="pilotage enable -r REVISION"))
-    return session.mesh
+    return session.mesh or refuse(NO_MESH)
 
 
 def _find(mesh: ServiceMesh, name: str) -> MaintenanceWindow | None:

@@ -3,10 +3,8 @@
 In a thread of its own while this process leads: the loop must not wait for pods of applications.
 """
 
-import threading
 import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Final
 
 from pilotage.decide.dataplane import restart_action
@@ -21,6 +19,7 @@ from pilotage.edge.observe import observe, refuse_blind
 from pilotage.edge.store import Store
 from pilotage.faces.cli.drifted import drifted
 from pilotage.faces.cli.session import Session
+from pilotage.faces.operator.beside import Beside
 from pilotage.faces.operator.report import Report
 
 _PARTS: Final = frozenset({"pods", "workloads", "namespaces", "injectors"})
@@ -29,20 +28,16 @@ _MOVING: Final = 2.0  # seconds between looks while pods are replaced
 _STUCK: Final = 600.0  # seconds after which a workload holds up all others of its opening
 
 
-class ProxyRestarting:
+class ProxyRestarting(Beside):
     """From when it is entered until it is left. `kube` writes, fenced by the Lease."""
 
+    thread = "restarts"
+
     def __init__(self, session: Session, store: Store, kube: Kube, report: Report) -> None:
+        super().__init__()
         self._session, self._store, self._kube, self._report = session, store.aside(), kube, report
-        self._over = threading.Event()
         self._begun: dict[tuple[str, str, str, str], float] = {}  # when what is under way was first seen
         self._last = 0.0  # when one was begun
-
-    def __enter__(self) -> None:
-        threading.Thread(target=self._run, name="restarts", daemon=True).start()
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._over.set()
 
     def _run(self) -> None:
         pause = _CLOSED

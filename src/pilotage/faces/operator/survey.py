@@ -4,9 +4,7 @@ In a thread of its own while this process leads: the loop looks at less, and mus
 pod. Made by `loop`.
 """
 
-import threading
 import time
-from types import TracebackType
 from typing import Final
 
 from msgspec import structs
@@ -20,6 +18,7 @@ from pilotage.edge.mesh import MESH, parse_mesh
 from pilotage.edge.observe import ALL, observe
 from pilotage.edge.store import Store
 from pilotage.faces.cli.session import Session
+from pilotage.faces.operator.beside import Beside
 from pilotage.faces.operator.report import Report
 
 _EVERY: Final = 60.0  # seconds; what is watched costs no request, istiods are asked
@@ -29,20 +28,16 @@ _FIRST: Final = 5.0  # seconds, for the loop to go first
 _PARTS: Final = ALL - {"live", "autoscalers", "nodes", "quotas", "leases", "operator"}  # what rules of health look at
 
 
-class Survey:
+class Survey(Beside):
     """Surveys from when it is entered until it is left."""
 
+    thread = "survey"
+
     def __init__(self, session: Session, store: Store, report: Report) -> None:
+        super().__init__()
         self._session, self._store, self._report = session, store.aside(), report
-        self._over = threading.Event()
         self._seen: Snapshot | None = None  # with the hour for the time
         self._gauges: tuple[Gauge, ...] = ()
-
-    def __enter__(self) -> None:
-        threading.Thread(target=self._run, name="survey", daemon=True).start()
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._over.set()
 
     def _run(self) -> None:
         pause = _FIRST
