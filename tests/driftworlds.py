@@ -109,6 +109,9 @@ class Listed:
         for start in range(0, len(mine), 3):
             yield msgspec.json.encode({"metadata": {}, "items": mine[start : start + 3]})
 
+    def decode(self, page: bytes, shape: type[Any]) -> Any:
+        return msgspec.json.decode(page, type=shape)
+
 
 def rows_of(pods: Iterable[Obj], by: Injection, *namespaces: str) -> list[Running]:
     return running(begin(Listed(pods), namespaces), interest_of(by))  # type: ignore[arg-type]

@@ -70,6 +70,23 @@ def test_raw_pages_are_what_the_api_server_wrote(tmp_path: Path) -> None:
     assert [item["metadata"]["name"] for page in pages for item in page["items"]] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    "order",
+    [("metadata", "items"), ("items", "metadata")],
+    ids=["metadata first", "items first"],
+)
+def test_a_list_in_pages_is_told_whole_however_its_fields_are_ordered(tmp_path: Path, order: tuple[str, str]) -> None:
+    def page(asked: Asked) -> Reply:
+        more = "" if asked.query.get("continue") else "x"
+        name = "b" if asked.query.get("continue") else "a"
+        item = {"metadata": {"name": name, "annotations": {"odd": ',"items":[{}]'}}}
+        whole = {"metadata": {"continue": more, "resourceVersion": "7"}, "items": [item]}
+        ordered = {"kind": "PodList", "apiVersion": "v1", **{key: whole[key] for key in order}}
+        return Reply(json.dumps(ordered, separators=(",", ":")).encode())
+
+    assert pods(tmp_path, page) == ["a", "b"]
+
+
 def test_an_object_that_is_not_there_is_none(tmp_path: Path) -> None:
     with serving(lambda _: NOT_FOUND) as api:
         assert api.connect(tmp_path).get(ObjectRef("v1", "Pod", "shop", "cart")) is None

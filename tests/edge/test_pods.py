@@ -1,12 +1,12 @@
 """What is read of pods: little, but whatever a rule may ask."""
 
-import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from pilotage.domain.cluster import Pod
-from pilotage.edge.pods import decode_pods
+from pilotage.edge.pods import PodPage, pods_of
 
 PROXY = {"name": "istio-proxy", "image": "example/proxyv2:1.31.0"}
 APP = {"name": "app", "image": "example/app:1"}
@@ -19,7 +19,7 @@ def pod(**parts: Any) -> Pod:
         "spec": {"containers": [APP, PROXY], **parts.get("spec", {})},
         "status": {"phase": "Running", **parts.get("status", {})},
     }
-    [found] = decode_pods(json.dumps({"items": [wire]}).encode(), {})
+    [found] = pods_of(msgspec.json.decode(msgspec.json.encode({"items": [wire]}), type=PodPage), {})
     return found
 
 
@@ -33,7 +33,7 @@ def condition(kind: str, status: str, **more: str) -> dict[str, str]:
 
 
 def test_a_page_without_items_has_no_pods() -> None:
-    assert decode_pods(b'{"items": null, "metadata": {}}', {}) == []
+    assert pods_of(msgspec.json.decode(b'{"items": null, "metadata": {}}', type=PodPage), {}) == []
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,23 @@
 """What is read of workloads: whether a restart of them is done, and what their pods would carry."""
 
-import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from pilotage.domain.cluster import Pod, Workload
-from pilotage.edge.workloads import cron_owners, decode_page, of_cron_jobs, others, workload_of
+from pilotage.edge.workloads import WorkloadPage, WorkloadWire, cron_owners, of_cron_jobs, others, workload_of
 
 TEMPLATE = {"metadata": {"labels": {"app": "web"}, "annotations": {"pilotage.dev/restarted-for": "u"}}}
 
 
+def _listed(obj: dict[str, Any]) -> list[WorkloadWire]:
+    return msgspec.json.decode(msgspec.json.encode({"items": [obj]}), type=WorkloadPage).items or []
+
+
 def read(kind: str, spec: dict[str, Any], status: dict[str, Any], **meta: Any) -> Workload:
     obj = {"metadata": {"name": "web", "namespace": "shop", **meta}, "spec": spec, "status": status}
-    [wire] = decode_page(json.dumps({"items": [obj]}).encode())
+    [wire] = _listed(obj)
     return workload_of(kind, wire)
 
 
@@ -98,7 +102,7 @@ def test_a_workload_that_does_not_get_on_says_why(condition: dict[str, str], rea
 def test_pods_of_a_job_that_a_cron_job_made_belong_to_the_cron_job() -> None:
     owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": "nightly", "controller": True}
     job = {"metadata": {"name": "nightly-1", "namespace": "shop", "ownerReferences": [owner]}}
-    crons = cron_owners(wire.metadata for wire in decode_page(json.dumps({"items": [job]}).encode()))
+    crons = cron_owners(wire.metadata for wire in _listed(job))
     made = Pod("shop", "nightly-1-x", workload=("Job", "nightly-1"))
     alone = Pod("shop", "once-x", workload=("Job", "once"))
     elsewhere = Pod("other", "nightly-1-x", workload=("Job", "nightly-1"))

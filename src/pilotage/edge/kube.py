@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from threading import Event
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -23,6 +23,7 @@ __all__ = ["AlreadyThere", "Conflict", "Kube", "NotThere"]
 # Names of their own, for within the class `list` is the method.
 Objs: TypeAlias = list[Obj]
 Kinds: TypeAlias = list[discovery.Served]
+T = TypeVar("T")
 
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
@@ -96,9 +97,13 @@ class Kube:
         return self._whole((api_version, kind), namespace, {"labelSelector": labels}, _METADATA)
 
     def list_pages(self, api_version: str, kind: str, namespace: str = "", *, labels: str = "") -> Iterator[bytes]:
-        """The same list as raw JSON, in pages of 500, for a decoder that wants few fields."""
+        """The same list as raw JSON, in pages of 500, for `decode`."""
         call = self._call(api_version, kind, namespace, {"labelSelector": labels})
         return iter(()) if call is None else (page.body for page in pages(self.transport, call))
+
+    def decode(self, page: bytes, shape: type[T]) -> T:
+        """A page as `shape`, which has `items` and of those the few fields that are wanted."""
+        return self.transport.decode(page, shape)
 
     def apply(self, obj: Obj, manager: str, *, force: bool = True, dry_run: bool = False) -> Obj:
         """Server-side apply, whole for `manager`. Without `force`, Conflict where another manager owns a field."""

@@ -1,4 +1,4 @@
-"""Raw pages of a pod list -> domain pods. Called by `observe`; pure but for its cache of quantities."""
+"""Pages of a pod list -> domain pods. Called by `observe`; pure but for its cache of quantities."""
 
 from functools import lru_cache
 from typing import Final
@@ -62,13 +62,12 @@ class PodPage(Wire):
     items: list[PodWire] | None = None
 
 
-_DECODER: Final = msgspec.json.Decoder(PodPage)
 _ONE: Final = msgspec.json.Decoder(PodWire)
 
 
-def decode_pods(page: bytes, owners: dict[str, str]) -> list[Pod]:
+def pods_of(page: PodPage, owners: dict[str, str]) -> list[Pod]:
     """The pods of one page. `owners` collects the apiVersion of each kind that owns pods, for `workloads`."""
-    return [_pod(wire, owners) for wire in _DECODER.decode(page).items or ()]
+    return [_pod(wire, owners) for wire in page.items or ()]
 
 
 def decode_pod(raw: msgspec.Raw, owners: dict[str, str]) -> Pod:

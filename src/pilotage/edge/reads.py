@@ -82,16 +82,18 @@ class Lists:
         self.resources, self.version = kube.resources, kube.version
 
     def pods(self, labels: str = "") -> Pods:
-        from pilotage.edge.pods import decode_pods
+        from pilotage.edge.pods import PodPage, pods_of
 
         owners: dict[str, str] = {}
         pages = self._kube.list_pages("v1", "Pod", labels=labels)
-        return Pods([pod for page in pages for pod in decode_pods(page, owners)], owners)
+        read = self._kube.decode
+        return Pods([pod for page in pages for pod in pods_of(read(page, PodPage), owners)], owners)
 
     def workloads(self, kind: str) -> Wires:
-        from pilotage.edge.workloads import KINDS, decode_page
+        from pilotage.edge.workloads import KINDS, WorkloadPage
 
-        return [wire for page in self._kube.list_pages(KINDS[kind], kind) for wire in decode_page(page)]
+        pages = self._kube.list_pages(KINDS[kind], kind)
+        return [wire for page in pages for wire in self._kube.decode(page, WorkloadPage).items or ()]
 
     def reports(self, pods: Iterable[Pod], pool: Executor) -> tuple[IstiodReport, ...]:
         from pilotage.edge.istiod import reports

@@ -62,7 +62,6 @@ class _Overrides(Wire):
     init_containers: list[Image] | None = None
 
 
-_DECODER: Final = msgspec.json.Decoder(PodPage)
 _OVERRIDES: Final = msgspec.json.Decoder(_Overrides)
 
 
@@ -75,20 +74,21 @@ class _Key(NamedTuple):
     native: bool
 
 
-def begin(kube: Kube, namespaces: Iterable[str] = (), labels: str = "") -> Iterator[bytes]:
+def begin(kube: Kube, namespaces: Iterable[str] = (), labels: str = "") -> Iterator[PodPage]:
     """Pages of the pods of these namespaces, or of all; the first is on its way when this returns.
 
     `labels`: a selector. To take a page raises Denied where pods may not be listed.
     """
     places = tuple(namespaces) or ("",)
-    return _ahead(page for place in places for page in kube.list_pages("v1", "Pod", place, labels=labels))
+    raw = _ahead(page for place in places for page in kube.list_pages("v1", "Pod", place, labels=labels))
+    return (kube.decode(page, PodPage) for page in raw)
 
 
-def running(pages: Iterable[bytes], interest: Interest) -> list[Running]:
+def running(pages: Iterable[PodPage], interest: Interest) -> list[Running]:
     """Pods that neither ended nor are being deleted."""
     rows: dict[_Key, list[str]] = {}
     for page in pages:
-        for pod in _DECODER.decode(page).items or ():
+        for pod in page.items or ():
             if pod.status.phase not in ("Succeeded", "Failed") and pod.metadata.deletion_timestamp is None:
                 rows.setdefault(_key(pod, interest), []).append(pod.metadata.name)
     return [Running(*key, tuple(names)) for key, names in rows.items()]

@@ -67,7 +67,6 @@ class _Items(msgspec.Struct, frozen=True):
 
 # Made once, before there are threads: msgspec crashes where two make decoders of the same types at once.
 _EVENTS: Final = msgspec.json.Decoder(_Event)
-_ITEMS: Final = msgspec.json.Decoder(_Items)
 _HEADS: Final = msgspec.json.Decoder(Head)
 _STATUSES: Final = msgspec.json.Decoder(Status)
 
@@ -150,7 +149,7 @@ class Follower:
         def objects() -> Objects:
             for page in pages(self._transport, call) if call else ():
                 versions.append(page.version)
-                for raw in _ITEMS.decode(page.body).items or ():
+                for raw in self._transport.decode(page.body, _Items).items or ():
                     yield _HEADS.decode(raw), raw
 
         # Of the first page: a later one may be newer than objects already told.

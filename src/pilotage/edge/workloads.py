@@ -67,13 +67,7 @@ class WorkloadPage(Wire):
     items: list[WorkloadWire] | None = None
 
 
-_DECODER: Final = msgspec.json.Decoder(WorkloadPage)
 _ONE: Final = msgspec.json.Decoder(WorkloadWire)
-
-
-def decode_page(page: bytes) -> list[WorkloadWire]:
-    """The objects of one page, of any kind in `KINDS`."""
-    return _DECODER.decode(page).items or []
 
 
 def decode_workload(raw: msgspec.Raw) -> WorkloadWire:
