@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from pilotage.decide.rollout import hindered
 from pilotage.decide.status import refused_status, status_of
 from pilotage.decide.transitions import transitions
 from pilotage.domain.actions import Plan, Wait
@@ -41,11 +42,14 @@ class Publisher:
         self._fault = ""
         self._publish(resource, looked, done)
 
-    def fault(self, resource: Obj, looked: Looked, fault: str) -> None:
+    def fault(self, resource: Obj, looked: Looked, fault: MeshError) -> None:
         """A write that fails twice in the same way becomes a condition; one conflict is no news."""
-        again, self._fault = fault == self._fault, fault
+        again, self._fault = str(fault) == self._fault, str(fault)
         if again:
-            made = structs.replace(looked.made, waits=(Wait("the next attempt", fault), *looked.made.waits))
+            waits = (Wait("the next attempt", str(fault)), *looked.made.waits)
+            made = structs.replace(looked.made, waits=waits)
+            if isinstance(fault, Refused):  # it will be tomorrow, too
+                made = structs.replace(made, patch=hindered(looked.desired, looked.snapshot, str(fault)))
             with suppress(MeshError):  # the first cause counts
                 self._publish(resource, looked._replace(made=made), ())
 

@@ -77,7 +77,7 @@ class Reconciler:
             try:
                 apply_all(self.kube, looked.made.now, done=done, failed=self.failed)
             except MeshError as fault:
-                self._publisher.fault(resource, looked, str(fault))
+                self._publisher.fault(resource, looked, fault)
                 raise
             self._publisher.plan(resource, looked, put_back(looked.made, looked.snapshot.live))
         return looked.made

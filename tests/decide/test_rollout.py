@@ -7,8 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from pilotage.decide.budget import below_budget
-from pilotage.decide.rollout import rolled
-from pilotage.domain.actions import Plan, Wait
+from pilotage.decide.rollout import hindered, rolled
+from pilotage.domain.actions import Apply, Plan, Wait
+from pilotage.domain.catalog import Catalog, Release
 from pilotage.domain.istio import ControlPlane
 from pilotage.domain.mesh import PatchState
 from pilotage.domain.patching import Course
@@ -27,8 +28,20 @@ def desired(course: Course, *objects: Any) -> Desired:
 
 
 def seen(runs: Version = TO, **facts: Any) -> Snapshot:
-    plane = ControlPlane("1-30", PROFILE.namespace, "istiod-1-30", runs, desired=facts.pop("replicas", 2))
+    """All replicas are there; `crashes`: why one more of the patch is not available."""
+    replicas, crashes = facts.pop("replicas", 2), facts.pop("crashes", "")
+    counts = {"desired": replicas, "updated": replicas, "available": replicas - bool(crashes), "reason": crashes}
+    plane = ControlPlane("1-30", PROFILE.namespace, "istiod-1-30", runs, **counts)
     return replace(world(), control_planes=(plane,), **facts)
+
+
+def catalog_avoiding(version: str, why: str) -> Catalog:
+    known = world().catalog
+    bad = Release(Version.parse(version), avoid=why)
+    minors = tuple(
+        replace(each, patches=(bad,)) if each.minor == bad.version.in_minor else each for each in known.minors
+    )
+    return replace(known, minors=minors)
 
 
 def test_a_patch_is_done_when_nothing_is_left_to_do_or_to_wait_for() -> None:
@@ -44,11 +57,35 @@ def test_a_patch_whose_pods_are_not_injected_is_not_done() -> None:
 
 def test_a_patch_that_still_waits_when_its_time_is_up_has_failed() -> None:
     late = STATE.since + timedelta(minutes=10)
-    waiting = Plan("Installing", waits=(Wait("Deployment mesh/istiod", "crashes"),))
-    made = rolled(waiting, desired(Course(patch=STATE)), seen(now=late))
+    made = rolled(Plan("Installing"), desired(Course(patch=STATE)), seen(now=late, crashes="it crashes"))
     assert made.phase == "PatchReturning"
     assert made.patch is not None
-    assert made.patch.failed.endswith("Deployment mesh/istiod: crashes")
+    assert made.patch.failed.endswith("Deployment istio-system/istiod-1-30: it crashes")
+
+
+def test_a_patch_is_done_though_a_canary_beside_it_is_not_ready() -> None:
+    late = STATE.since + timedelta(minutes=10)
+    waiting = Plan("CanaryStarting", waits=(Wait("Deployment mesh/istiod-canary", "crashes"),))
+    made = rolled(waiting, desired(Course(patch=STATE)), seen(now=late))
+    assert (made.phase, made.waits, made.patch) == ("CanaryStarting", waiting.waits, None)
+
+
+def test_a_patch_that_the_catalog_comes_to_say_is_harmful_goes_back_at_once() -> None:
+    known = catalog_avoiding("1.30.5", "it crashes")
+    made = rolled(
+        Plan("Installing", now=(Apply({}, "of the patch"),)), desired(Course(patch=STATE)), seen(catalog=known)
+    )
+    assert (made.phase, made.now) == ("PatchReturning", ())
+    assert made.patch is not None
+    assert made.patch.failed == "the catalog says to avoid it: it crashes"
+
+
+def test_a_patch_that_the_api_server_refuses_has_failed_when_its_time_is_up() -> None:
+    refused, asked = "image is not allowed", desired(Course(patch=STATE))
+    assert hindered(asked, seen(), refused) == STATE
+    late = hindered(asked, seen(now=STATE.since + timedelta(minutes=10)), refused)
+    assert late == replace(STATE, failed="not ready within 10m: image is not allowed")
+    assert hindered(desired(Course()), seen(), refused) is None
 
 
 def test_a_patch_that_nobody_was_there_to_make_has_all_its_time_yet() -> None:

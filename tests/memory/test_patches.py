@@ -1,6 +1,7 @@
 """Patches in place, on an API server in memory: when they start, that they are proven, and that they go back."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,11 +13,13 @@ from inmemory import InMemory, in_memory
 from patchcharts import charts_in
 from pilotage.domain.actions import Plan
 from pilotage.domain.catalog import Release
+from pilotage.domain.errors import Refused
 from pilotage.domain.version import Minor, Version
 from pilotage.edge.catalog import packaged_catalog
 from pilotage.edge.kube import Kube
 from pilotage.reconcile import Reconciler
 from pilotage_memory.cluster import memory_cluster
+from pilotage_memory.faults import Fault
 from pilotage_memory.world import World
 
 SPACE, REVISION = "aks-istio-system", "asm-1-30"
@@ -31,7 +34,7 @@ class Operator:
     """The loop of an operator, step by step, at a time of the test's own."""
 
     def __init__(self, mesh: InMemory) -> None:
-        self.mesh, self.now = mesh, BEGIN
+        self.mesh, self.now, self.refuses = mesh, BEGIN, ""
         self.kube = Kube.connect(str(mesh.kubeconfig), None, deadline=30.0)
         self.releases(release(3))
 
@@ -57,6 +60,16 @@ class Operator:
             if not made.now and self.status == before:
                 return made
         raise AssertionError(f"no rest: {made}")
+
+    def faults(self, method: str, path: str, _: Mapping[str, str]) -> Fault | None:
+        """An admission policy that has something against one object."""
+        refused = self.refuses and method == "PATCH" and path.endswith(self.refuses)
+        return Fault(status=403) if refused else None
+
+    def stumbles(self) -> None:
+        """An attempt that the API server refuses."""
+        with pytest.raises(Refused):
+            self.loop.step()
 
     def passes(self, **span: float) -> Plan:
         self.now += timedelta(**span)
@@ -101,6 +114,7 @@ def operator(installed: World) -> Iterator[Operator]:
     world = installed.fork()
     with memory_cluster(world.store) as served:
         made = Operator(InMemory(world, served.kubeconfig))
+        served.server.faults = made.faults
         assert made.goes_on().phase == "Settled"
         yield made
 
@@ -188,6 +202,75 @@ def test_an_operator_that_was_away_gives_a_patch_its_whole_time(operator: Operat
     assert "patch" not in operator.status
 
 
+def test_a_patch_that_began_in_its_window_is_finished_after_it(operator: Operator) -> None:
+    operator.spec(maintenanceWindows=[daily("08:00", 4)])  # it closes as the test begins
+    operator.releases(release(3), release(4), release(5))
+    operator.now -= timedelta(seconds=1)
+    operator.loop.step()
+    assert (operator.status["patch"]["to"], operator.image) == ("1.30.5", "1.30.3")
+    operator.passes(minutes=1)
+    assert operator.image == "1.30.5-neverready"
+    operator.passes(minutes=10)
+    assert operator.image == "1.30.3"
+    operator.releases(release(3), release(4))
+    assert operator.goes_on().phase == "Settled"
+    assert (operator.image, operator.codes) == ("1.30.3", {"PatchDue", "PatchFailed"})
+
+
+def test_a_patch_that_is_withdrawn_on_its_way_goes_back_at_once(operator: Operator) -> None:
+    operator.releases(release(3), release(5))
+    assert operator.goes_on().phase == "Patching"
+    operator.releases(release(3), release(5, avoid="it crashes"))
+    assert operator.goes_on().phase == "Settled"
+    assert operator.image == "1.30.3"
+    assert operator.status["patch"]["failed"] == "the catalog says to avoid it: it crashes"
+
+
+def test_a_canary_that_does_not_get_ready_takes_no_patch_back(operator: Operator) -> None:
+    operator.releases(release(3), release(4))
+    operator.loop.step()
+    operator.spec(revisions=[{"name": REVISION}, {"name": "canary", "version": "1.30.5"}])
+    operator.goes_on()
+    assert operator.passes(minutes=11).phase == "CanaryStarting"
+    assert operator.image == "1.30.4"
+    assert "patch" not in operator.status
+
+
+def test_a_patch_that_the_api_server_refuses_goes_back_when_its_time_is_up(operator: Operator) -> None:
+    operator.releases(release(3), release(4))
+    operator.loop.step()
+    operator.refuses = f"deployments/istiod-{REVISION}"
+    operator.stumbles()
+    operator.stumbles()
+    assert "failed" not in operator.status["patch"]
+    operator.now += timedelta(minutes=10)
+    operator.stumbles()
+    operator.refuses = ""
+    assert operator.goes_on().phase == "Settled"
+    assert operator.image == "1.30.3"
+    assert "fault 403" in operator.status["patch"]["failed"]
+    assert injected_version(operator) == "1.30.3"
+
+
+def test_a_hold_and_other_edits_on_the_way_leave_a_patch_its_way(operator: Operator) -> None:
+    operator.releases(release(3), release(4))
+    operator.loop.step()
+    values = {"pilot": {"env": {"EXAMPLE": "yes"}}}
+    operator.spec(patches={"hold": True}, values=values)
+    assert operator.goes_on().phase == "Settled"
+    assert operator.image == "1.30.4"
+    assert "EXAMPLE" in str(operator.mesh.get("deployment", f"istiod-{REVISION}", "-n", SPACE)["spec"])
+
+
+def test_a_version_that_is_set_on_the_way_ends_the_patch(operator: Operator) -> None:
+    operator.releases(release(3), release(5))
+    assert operator.goes_on().phase == "Patching"
+    operator.spec(revisions=[{"name": REVISION, "version": "1.30.3"}])
+    assert operator.goes_on().phase == "Settled"
+    assert operator.image == "1.30.3"
+    assert "patch" not in operator.status
+
+
 def test_a_version_in_the_resource_is_obeyed_at_once_and_kept(operator: Operator) -> None:
     operator.spec(revisions=[{"name": REVISION, "version": "1.30.6"}], patches={"hold": True})
     operator.goes_on()
@@ -214,6 +297,16 @@ def test_without_its_status_a_revision_keeps_the_version_that_runs(operator: Ope
     operator.mesh.world.store.update({**resource, "status": {}})
     operator.goes_on()
     assert operator.image == "1.30.3"
+
+
+def daily(start: str, hours: int) -> Obj:
+    return {"name": "default", "schedule": {"daily": {}}, "durationHours": hours, "startTime": start}
+
+
+def injected_version(operator: Operator) -> str:
+    """Of the proxy that the injector of the revision gives."""
+    config = operator.mesh.get(f"configmap/istio-sidecar-injector-{REVISION}", "-n", SPACE)
+    return str(json.loads(config["data"]["values"])["global"]["tag"])
 
 
 def told(operator: Operator) -> set[str]:

@@ -13,7 +13,6 @@ from pilotage.decide.gateway_rules import foreign_gateways
 from pilotage.decide.gateways import (
     every_part,
     gateway_actions,
-    gateway_waits,
     leaving_stages,
     left_over,
 )
@@ -24,7 +23,6 @@ from pilotage.decide.install import (
     mesh_elsewhere,
     namespace_action,
     part_actions,
-    readiness,
 )
 from pilotage.decide.inventory import parts_present
 from pilotage.decide.newcomers import crowded, newcomers, with_newcomers, without
@@ -38,13 +36,13 @@ from pilotage.decide.removal import (
     unless_confirmed,
     webhook_stage,
 )
-from pilotage.decide.rollout import rolled
+from pilotage.decide.rollout import rolled, unready
 from pilotage.decide.stages import Stage
 from pilotage.decide.tags import remove_tag, tags_of
 from pilotage.decide.usage import proxies_exist
 from pilotage.domain.actions import Action, Plan, Wait
 from pilotage.domain.names import BASE, EVERY_REVISION
-from pilotage.domain.state import Desired, Revision, Snapshot
+from pilotage.domain.state import Desired, Snapshot
 
 _BLOCKING = ("ForeignControlPlane", "MeshElsewhere")
 
@@ -90,7 +88,7 @@ def _plan(desired: Desired, snapshot: Snapshot) -> Plan:
         soaks = verdict.phase == SOAKING  # and is not interrupted by what is mended meanwhile
         return structs.replace(made, phase=SOAKING, waits=verdict.waits) if soaks else made
     waits = (
-        *(wait for revision in desired.revisions if revision.managed for wait in _unready(desired, snapshot, revision)),
+        *(wait for revision in desired.revisions if revision.managed for wait in unready(desired, snapshot, revision)),
         *(Wait("root of trust", finding.message) for finding in roots_differ(snapshot) if desired.canary),
     )
     if leaving:
@@ -116,12 +114,6 @@ def _installing(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
         busy |= {part} if actions else set()
         yield from actions
     yield from gateway_actions(desired, snapshot, frozenset(busy))
-
-
-def _unready(desired: Desired, snapshot: Snapshot, revision: Revision) -> Iterator[Wait]:
-    """Of the control plane; once that is ready, of its gateways."""
-    waits = tuple(readiness(snapshot, revision))
-    yield from waits or gateway_waits(desired, snapshot, revision)
 
 
 def _phase(desired: Desired, settled: str) -> str:
