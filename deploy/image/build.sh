@@ -16,9 +16,9 @@ install() {
   trap 'rm -rf "$work"' EXIT
   "$python" -m venv "$work/build"
   "$work/build/bin/python" -m pip install --quiet --require-hashes --no-deps -r "$source/requirements/build.txt"
-  # A copy, for a build leaves its traces beside the sources.
+  # A copy, for a build leaves its traces beside the sources; of links what they lead to, for pages are data of the package.
   mkdir "$work/source"
-  cp -R "$source/pyproject.toml" "$source/README.md" "$source/LICENSE" "$source/src" "$work/source"
+  cp -RL "$source/pyproject.toml" "$source/README.md" "$source/LICENSE" "$source/src" "$work/source"
   "$work/build/bin/python" -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$work" "$work/source"
 
   "$python" -m venv --without-pip "$folder"

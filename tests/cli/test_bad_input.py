@@ -21,8 +21,12 @@ def pilotage(*args: str, stdin: str | None = "", **env: str) -> subprocess.Compl
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["tagg"], "No such command 'tagg'"),
-        (["tag", "sett"], "No such command 'sett'"),
+        (["tagg"], "No such command 'tagg'. Did you mean 'tag'?"),
+        (["tag", "sett"], "No such command 'sett'. Did you mean 'set'?"),
+        (["rollback"], "No such command 'rollback'. Did you mean 'upgrade rollback'?"),
+        (["xyzzy"], "No such command 'xyzzy'. Next: "),
+        (["help", "upgrade", "strat"], "Did you mean 'start'?"),
+        (["help", "status", "now"], "status has no verbs below it"),
         (["status", "--frobnicate"], "No such option"),
         (["status", "-o", "toml"], "'toml' is not one of"),
         (["status", "--request-timeout", "soon"], "'soon' is not a duration"),
@@ -30,7 +34,7 @@ def pilotage(*args: str, stdin: str | None = "", **env: str) -> subprocess.Compl
         (["status", "--today", "2026-13-01"], "'2026-13-01' is not a day"),
         (["status", "--catalog", "/no/such/file"], "does not exist"),
         (["completion", "tcsh"], "'tcsh' is not one of"),
-        (["restart", "-n"], "requires an argument"),
+        (["restart", "-n"], "requires an argument. Next: -c restart --help"),
         (["tag", "set", "prod"], "-r"),
         (["tag", "set", "-r", "asm-1-31"], "must provide a tag for modification"),
         (["tag", "set", "one", "two", "-r", "asm-1-31"], "must provide a single tag for creation"),
@@ -88,6 +92,12 @@ def test_without_a_verb_it_helps_and_succeeds(words: list[str]) -> None:
     answer = pilotage(*words)
     assert answer.returncode == 0
     assert answer.stdout.startswith("Usage:")
+
+
+@pytest.mark.parametrize("words", [[], ["status"], ["tag"], ["upgrade", "start"]], ids=" ".join)
+def test_help_may_come_first(words: list[str]) -> None:
+    asked, flagged = pilotage("help", *words), pilotage(*words, "--help")
+    assert (asked.returncode, asked.stdout) == (0, flagged.stdout)
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:

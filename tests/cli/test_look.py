@@ -90,7 +90,7 @@ def test_check_fails_only_on_what_it_is_asked_to(stage: Callable) -> None:
     answer = on.pilotage("check", "--fail-on", "error")
     assert answer.code == 4
     assert "UnknownRevisionLabel" in answer.out
-    assert "docs: docs/findings/UnknownRevisionLabel.md" in answer.out
+    assert "docs: pilotage explain UnknownRevisionLabel" in answer.out
 
 
 def test_version_without_a_cluster_is_pilotages_alone(stage: Callable) -> None:

@@ -43,7 +43,7 @@ def test_validate_finds_what_istiod_would_skip(stage: Callable, text: str) -> No
     answer = stage(world(configs={A: text})).pilotage("mesh-config", "validate", "-r", "1-30")
     assert answer.code == 3
     assert "MeshConfigInvalid" in answer.out
-    assert "docs/findings/MeshConfigInvalid" in answer.out
+    assert "pilotage explain MeshConfigInvalid" in answer.out
 
 
 def test_validate_takes_a_file_and_a_manifest(stage: Callable, tmp_path: Path) -> None:

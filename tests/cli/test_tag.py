@@ -2,11 +2,16 @@
 
 import io
 import json
+import re
+import subprocess
 from collections.abc import Callable
 
+import click
 import pytest
 import yaml
 
+from pilotage.faces.cli.main import cli
+from pilotage_sandbox.assets import binary
 from worlds import namespace, revision, tag, world
 
 TWO = (revision("1-30"), revision("1-31"))
@@ -32,6 +37,39 @@ def test_global_flags_may_stand_anywhere(stage: Callable) -> None:
         ("tag", "list", "--istioNamespace", "istio-system"),
     ):
         assert on.pilotage(*words).code == 0
+
+
+@pytest.mark.parametrize("verb", ["set", "list", "remove", "generate"])
+def test_every_flag_that_istioctl_prints_is_taken(verb: str) -> None:
+    printed = subprocess.run([binary("istioctl"), "tag", verb, "--help"], capture_output=True, text=True, check=True)
+    theirs = re.findall(r"(?m)^ +(?:(-\w), )?(--[\w-]+)( \w+)?  ", printed.stdout)
+    command = cli.resolve_command(click.Context(cli), ["tag"])[1].get_command(click.Context(cli), verb)  # type: ignore
+    ours = {name: option for option in command.params for name in option.opts} | {"-h": None, "--help": None}
+    known = [(name, bool(value)) for short, long, value in theirs for name in (short, long) if name]
+    assert ("--context", True) in known
+    acting = {"--as", "--as-group", "--as-uid"}  # what decision 0002 refuses
+    assert {name for name, _ in known} - acting <= set(ours)
+    assert [name for name, value in known if ours.get(name) and value is ours[name].is_flag] == []
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("-n", "default", "--kubeclient-timeout", "20s", "--vklog=9"),
+        ("--overwrite=true", "--skip-confirmation=false"),
+        ("--overwrite=1", "-y"),
+    ],
+    ids=" ".join,
+)
+def test_a_script_that_called_istioctl_needs_no_other_change(stage: Callable, flags: tuple[str, ...]) -> None:
+    answer = stage(world(*TWO)).pilotage("tag", "set", "prod", "-r", "1-31", *flags)
+    assert (answer.code, answer.out) == (0, CREATED)
+
+
+def test_a_boolean_may_be_unset_as_go_writes_it(stage: Callable) -> None:
+    on = stage(world(*TWO, tag("prod", "1-30")))
+    assert on.pilotage("tag", "set", "prod", "-r", "1-31", "--overwrite=false").code == 3
+    assert on.pilotage("tag", "set", "prod", "-r", "1-31", "--overwrite=maybe").code == 2
 
 
 def test_a_dry_run_writes_nothing_and_says_what_it_would(stage: Callable) -> None:

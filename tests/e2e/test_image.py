@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pilotage.domain.findings import RULES
 from release import ROOT, one, render
 
 pytestmark = pytest.mark.e2e
@@ -46,6 +47,11 @@ def test_every_module_is_compiled(tree: Path) -> None:
     (package,) = tree.glob("lib/python*/site-packages/pilotage")
     sources = {path.stem for path in package.rglob("*.py")}
     assert sources == {path.name.partition(".")[0] for path in package.rglob("*.pyc")}
+
+
+def test_the_page_of_every_finding_is_in_it(tree: Path) -> None:
+    (package,) = tree.glob("lib/python*/site-packages/pilotage")
+    assert set(RULES) <= {page.stem for page in (package / "data" / "findings").glob("*.md")}
 
 
 def test_the_chart_runs_the_image_as_the_user_it_was_tried_as() -> None:

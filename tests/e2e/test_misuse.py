@@ -153,7 +153,7 @@ def test_an_error_for_a_machine_is_a_document_with_every_finding(mesh: Cluster) 
     error = json.loads(refused.err)["error"]
     assert error["code"] == "Refused"
     assert {"TargetNotOffered", "SupportEnding"} <= {finding["code"] for finding in error["findings"]}
-    assert all(finding["page"].startswith("docs/findings/") for finding in error["findings"])
+    assert all(finding["page"].startswith("pilotage explain ") for finding in error["findings"])
 
 
 @contextmanager

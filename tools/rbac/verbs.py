@@ -22,6 +22,8 @@ ROLE_OF: Final[Mapping[str, Role]] = {
     "releases": Role.VIEWER,
     "version": Role.VIEWER,
     "completion": Role.VIEWER,
+    "explain": Role.VIEWER,
+    "help": Role.VIEWER,
     "maintenance show": Role.VIEWER,
     "maintenance next": Role.VIEWER,
     "mesh-config diff": Role.VIEWER,

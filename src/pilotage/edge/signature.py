@@ -26,5 +26,5 @@ def _decoded(text: str, length: int, what: str) -> bytes:
     except (binascii.Error, ValueError):
         found = b""
     if len(found) != length:
-        raise Refused(f"{what} is not {length} bytes in base64", fix="docs/guide/releases.md shows how it is made")
+        raise Refused(f"{what} is not {length} bytes in base64", fix="pilotage explain CatalogRejected")
     return found

@@ -53,6 +53,19 @@ class LazyGroup(click.Group):
                 return _load(verb)
         return None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does; a word that is no verb is answered with those that may be meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            from pilotage.faces.cli.spelling import near
+
+            start = len(self.prefix)
+            meant = " or ".join(map(repr, near(args[0], (verb.path[start:].strip() for verb in self._below()))))
+            raise click.UsageError(f"{error.message}{f' Did you mean {meant}?' if meant else ''}", ctx) from None
+
     def _group(self, word: str) -> "LazyGroup":
         path = f"{self.prefix} {word}".strip()
         params = [param for param in self.params if not param.is_eager]

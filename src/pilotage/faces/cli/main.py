@@ -15,6 +15,7 @@ SECTIONS = (
             Verb("status", f"{_CLI}.status:status", "Show revisions, proxies, tags and the next step."),
             Verb("check", f"{_CLI}.check:check", "Run all rules and print their findings."),
             Verb("drift", f"{_CLI}.drift:drift", "Show which proxies are behind what injection gives now."),
+            Verb("explain", f"{_CLI}.explain:explain", "Explain a finding, or list them all."),
             Verb("get-revisions", f"{_CLI}.upgrades:get_revisions", "List the revisions of the catalog."),
             Verb("get-upgrades", f"{_CLI}.upgrades:get_upgrades", "List the revisions this cluster may move to."),
             Verb("version", f"{_CLI}.version:version", "Show the versions of Pilotage, Kubernetes and Istio."),
@@ -70,7 +71,13 @@ SECTIONS = (
             Verb("restart", f"{_CLI}.restart:restart", "Restart workloads one by one onto their new proxy."),
         ),
     ),
-    Section("Shell", (Verb("completion", f"{_CLI}.completion:completion", "Print the completion script of a shell."),)),
+    Section(
+        "Shell",
+        (
+            Verb("completion", f"{_CLI}.completion:completion", "Print the completion script of a shell."),
+            Verb("help", f"{_CLI}.help:help_", "Show the help of a verb."),
+        ),
+    ),
 )
 
 GROUPS = {

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from pilotage.faces.cli.session import Session
+from pilotage.faces.cli.spelling import booleans
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -107,6 +108,13 @@ def everywhere() -> list[click.Option]:
 class _Command(click.Command):
     """A verb: its own options, then the shared ones under a heading of their own. One that wrote tells what is new."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, booleans(self, args))
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # the parser knows none: the verb's own help is what helps
+            raise
+
     def invoke(self, ctx: click.Context) -> Any:
         answer = super().invoke(ctx)
         if ctx.params.get("dry_run") is False:  # every verb that writes has the option, and no other
@@ -130,6 +138,9 @@ def command(**attributes: Any) -> Callable[[Callable[..., Any]], click.Command]:
 
     def wrap(function: Callable[..., Any]) -> click.Command:
         made = click.command(cls=_Command, **attributes)(click.pass_obj(function))
+        for param in made.params:
+            if isinstance(param, click.Option) and param.type is click.STRING and not param.is_flag:
+                param.metavar = param.metavar or (param.name or "").upper()
         made.params.extend(everywhere())
         return made
 

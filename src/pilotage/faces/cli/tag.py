@@ -11,6 +11,7 @@ from pilotage.decide import tags
 from pilotage.decide.tags import TagRequest
 from pilotage.domain.state import Snapshot
 from pilotage.faces.cli.ask import confirm
+from pilotage.faces.cli.istioctl import root_flags
 from pilotage.faces.cli.options import command, dry_run, duration, one
 from pilotage.faces.cli.session import Session
 from pilotage.faces.cli.until import until_ready
@@ -31,6 +32,7 @@ def _target(function: Callable[..., Any]) -> Callable[..., Any]:
     folder = click.Path(exists=True, file_okay=False)
     auto = "Inject into every namespace that does not decline (tag default only)."
     for option in (
+        root_flags,
         click.option("--auto-inject-namespaces", is_flag=True, help=auto),
         click.option("--webhook-name", default="", metavar="NAME", help="Name of the tag's webhook configuration."),
         _SKIP,
@@ -94,6 +96,7 @@ def generate(session: Session, names: tuple[str, ...], **flags: Any) -> None:
 @command()
 @click.argument("names", nargs=-1, metavar="TAG")
 @_SKIP
+@root_flags
 @dry_run
 def remove(session: Session, names: tuple[str, ...], skip_confirmation: bool, dry_run: bool) -> None:
     """Remove a revision tag. New pods of namespaces that still name it are no longer injected."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pilotage.decide.taglist import TagRow, list_tags
+from pilotage.faces.cli.istioctl import root_flags
 from pilotage.faces.cli.options import command, output
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.emit import emit
@@ -12,6 +13,7 @@ _PARTS = frozenset({"namespaces", "injectors", "revision_services"})
 
 
 @command()
+@root_flags
 @output
 def list_(session: Session, output: str) -> None:
     """List revision tags, the revisions they point at, and the namespaces that name them."""
