@@ -55,8 +55,8 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def page(self) -> str:
-        """Path of the page that explains the code, from the root of the project."""
-        return f"docs/findings/{self.code}.md"
+        """The command that prints the page of the code, wherever Pilotage is installed."""
+        return f"pilotage explain {self.code}"
 
     def blocks(self, verb: Verb) -> bool:
         return verb in self.rule.blocks
