@@ -14,7 +14,7 @@ from pilotage.domain.drift import AUTO, DECIDING, MANAGED_GATEWAY, OVERRIDES, TE
 from pilotage.domain.errors import Denied
 from pilotage.domain.names import INJECTION_STATUS, PROXY_CONTAINER, REV
 from pilotage.edge.kube import Kube
-from pilotage.edge.wire import Meta, Wire, workload_of
+from pilotage.edge.wire import Meta, OwnerReference, Wire, workload_of
 from pilotage.edge.workloads import cron_owners
 
 # Written by controllers, different in each pod or each rollout: no template of a person's reads them.
@@ -29,6 +29,8 @@ _CONTROLLERS: Final = (
     "batch.kubernetes.io/",
     "rollouts-pod-template-hash",
 )
+_NOTHING: Final = msgspec.Raw(b"null")
+_ALIKE: Final = 8192  # marks, and wishes, that are told apart at once
 _WRITTEN: Final = (REV, INJECTION_STATUS, OVERRIDES, "kubectl.kubernetes.io/", "prometheus.io/")
 
 
@@ -47,8 +49,19 @@ class Status(Wire):
     phase: str = ""
 
 
+class PodMeta(Wire):
+    """Labels and annotations undecoded: most pods have those of another, letter for letter."""
+
+    name: str = ""
+    namespace: str = ""
+    labels: msgspec.Raw = _NOTHING
+    annotations: msgspec.Raw = _NOTHING
+    owner_references: list[OwnerReference] | None = None
+    deletion_timestamp: str | None = None
+
+
 class PodWire(Wire):
-    metadata: Meta
+    metadata: PodMeta
     spec: Spec = msgspec.field(default_factory=Spec)
     status: Status = msgspec.field(default_factory=Status)
 
@@ -63,6 +76,18 @@ class _Overrides(Wire):
 
 
 _OVERRIDES: Final = msgspec.json.Decoder(_Overrides)
+_PAIRS: Final = msgspec.json.Decoder(dict[str, str] | None)
+
+
+class _Marks(NamedTuple):
+    """What labels and annotations of a pod say: `read` of them is for injection."""
+
+    labels: dict[str, str]
+    read: tuple[Pairs, Pairs]
+    revision: str  # as recorded
+    injected: bool
+    own: str  # image of an istio-proxy container from before injection
+    managed: bool
 
 
 class _Key(NamedTuple):
@@ -87,10 +112,13 @@ def begin(kube: Kube, namespaces: Iterable[str] = (), labels: str = "") -> Itera
 def running(pages: Iterable[PodPage], interest: Interest) -> list[Running]:
     """Pods that neither ended nor are being deleted."""
     rows: dict[_Key, list[str]] = {}
+    marks = lru_cache(_ALIKE)(lambda labels, annotations: _marks(labels, annotations, interest))
     for page in pages:
         for pod in page.items or ():
-            if pod.status.phase not in ("Succeeded", "Failed") and pod.metadata.deletion_timestamp is None:
-                rows.setdefault(_key(pod, interest), []).append(pod.metadata.name)
+            meta = pod.metadata
+            if pod.status.phase not in ("Succeeded", "Failed") and meta.deletion_timestamp is None:
+                key = _key(pod, marks(bytes(meta.labels), bytes(meta.annotations)))
+                rows.setdefault(key, []).append(meta.name)
     return [Running(*key, tuple(names)) for key, names in rows.items()]
 
 
@@ -126,26 +154,34 @@ def _ahead(pages: Iterator[bytes]) -> Iterator[bytes]:
     return told()
 
 
-def _key(pod: PodWire, interest: Interest) -> _Key:
+def _key(pod: PodWire, marks: _Marks) -> _Key:
     meta, spec = pod.metadata, pod.spec
-    annotations = meta.annotations or {}
-    init = next((each for each in spec.init_containers or () if each.name == PROXY_CONTAINER), None)
-    proxy = init or next((each for each in spec.containers if each.name == PROXY_CONTAINER), None)
-    injected = INJECTION_STATUS in annotations
-    labels = meta.labels or {}
-    managed = annotations.get(REV, "") if MANAGED_GATEWAY in labels and proxy and not injected else None
+    init = _proxy(spec.init_containers)
+    proxy = init or _proxy(spec.containers)
+    managed = marks.revision if marks.managed and proxy and not marks.injected else None
     own = "" if proxy is None or managed is not None else (proxy.image or AUTO)
-    if injected:
-        own = _own(annotations.get(OVERRIDES, ""))
+    asked = _asked(meta.namespace, *marks.read, spec.host_network, marks.own if marks.injected else own, managed)
+    owned = Meta(meta.name, meta.namespace, marks.labels, owner_references=meta.owner_references)
     image = (proxy.image or "") if proxy else ""
-    asked = _asked(meta.namespace, *_read(labels, annotations, interest), spec.host_network, own, managed)
-    kind, name = workload_of(meta, {})
-    recorded = annotations.get(REV, "") if proxy else ""
-    return _Key(asked, kind, name, recorded, image, init is not None)
+    return _Key(asked, *workload_of(owned, {}), marks.revision if proxy else "", image, init is not None)
+
+
+def _proxy(containers: list[Image] | None) -> Image | None:
+    for container in containers or ():
+        if container.name == PROXY_CONTAINER:
+            return container
+    return None
+
+
+def _marks(labels: bytes, annotations: bytes, interest: Interest) -> _Marks:
+    known, told = _PAIRS.decode(labels) or {}, _PAIRS.decode(annotations) or {}
+    injected = INJECTION_STATUS in told
+    own = _own(told.get(OVERRIDES, ""))
+    return _Marks(known, _read(known, told, interest), told.get(REV, ""), injected, own, MANAGED_GATEWAY in known)
 
 
 # One object for all pods that ask the same: ten thousand pods are a few hundred of them.
-_asked = lru_cache(8192)(Asked)
+_asked = lru_cache(_ALIKE)(Asked)
 
 
 def _read(labels: dict[str, str], annotations: dict[str, str], interest: Interest) -> tuple[Pairs, Pairs]:
@@ -161,7 +197,6 @@ def _read(labels: dict[str, str], annotations: dict[str, str], interest: Interes
     return tuple(sorted(chosen)), tuple(sorted(told))
 
 
-@lru_cache(1024)
 def _own(overrides: str) -> str:
     """Image of the istio-proxy container that the pod had of its own, AUTO where it left that open, "" without one."""
     if not overrides:
