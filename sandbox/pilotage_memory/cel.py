@@ -24,6 +24,7 @@ _MESH: Final[dict[str, _Rule]] = {
     "(!has(self.__namespace__) || self.__namespace__ == oldSelf.__namespace__)": (
         lambda new, old: bool(new.get("namespace", "") == old.get("namespace", ""))
     ),
+    "self.type == oldSelf.type": lambda new, old: bool(new["type"] == old["type"]),
     "self.profile == oldSelf.profile": lambda new, old: bool(new["profile"] == old["profile"]),
     "self.revisions.exists(r, oldSelf.revisions.exists(o, o.name == r.name))": (
         lambda new, old: not _names(new).isdisjoint(_names(old))

@@ -149,12 +149,12 @@ def test_a_gateway_that_is_no_longer_asked_for_drains_and_its_service_goes_last(
     desired, there = asked(OLD, gateways=()), live(OLD) | standing(OLD)
     seen: list[str] = []
     for _ in range(6):
-        made = plan(desired, town(revision("asm-1-30"), live=there))
+        made = plan(desired, cluster(namespace(SPACE), revision("asm-1-30"), live=there))
         seen += steps(made)
         for action in made.now:
             del there[action.ref]
     assert seen[-2:] == ["delete ServiceAccount edge-asm-1-30", "delete Service edge"]
-    assert plan(desired, town(revision("asm-1-30"), live=there)).settled
+    assert plan(desired, cluster(namespace(SPACE), revision("asm-1-30"), live=there)).settled
 
 
 def test_disabling_takes_our_gateways_away_before_the_first_webhook() -> None:

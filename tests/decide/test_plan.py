@@ -104,7 +104,7 @@ def test_a_force_that_names_the_revision_removes_it_all_the_same() -> None:
     snapshot = cluster(revision("asm-1-30"), revision("asm-1-31"), pods, live=live(OLD, NEW, stable=NEW))
     phases = []
     for named in ("asm-1-30", "asm-1-29"):
-        mark = force_annotation(Mark(named, "ann", snapshot.now))
+        mark = force_annotation(Mark("ann", snapshot.now, named))
         phases.append(plan(wanted(NEW), changed(snapshot, mesh=mesh("asm-1-31", annotations=mark))).phase)
     assert phases == ["Removing", "RemovalBlocked"]
 

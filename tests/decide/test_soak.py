@@ -64,7 +64,7 @@ def _seen(look: Look, kept: Obj, soak: str) -> tuple[Plan, Obj]:
 
 
 def mark(of: str = "asm-1-30", at: float = 0) -> Mark:
-    return Mark(of, "ann", NOW + timedelta(minutes=at))
+    return Mark("ann", NOW + timedelta(minutes=at), of)
 
 
 SOAKS, REMOVES, WAITS = "RemovalSoaking", "Removing", "RemovalBlocked"

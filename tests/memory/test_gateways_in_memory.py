@@ -1,11 +1,12 @@
 """Gateways through a whole upgrade: one Service that never changes, and pods of both revisions behind it."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import cache
 from typing import Any, Final
 
 import pytest
-from lab import forked, lab
+from lab import Lab, forked, lab
 from test_interleavings import SLOW, Turns
 
 from harness import CANARY, MESH, STABLE, Obj, deployment, namespace
@@ -17,6 +18,7 @@ from pilotage_memory.controllers.loop import Pace
 from pilotage_memory.world import World
 
 DOOR, SPACE = "aks-istio-ingressgateway-external", "aks-istio-ingress"
+HTTP: Final = {"number": 80, "name": "http", "protocol": "HTTP"}
 KINDS: Final = ("deployments", "hpa", "pdb", "serviceaccounts", "roles", "rolebindings")
 
 
@@ -42,7 +44,7 @@ def bare() -> Iterator[InMemory]:
 
 
 @pytest.fixture
-def mesh() -> Iterator[InMemory]:
+def mesh() -> Iterator[Lab]:
     with forked(with_gateway()) as made:
         yield made
 
@@ -55,6 +57,11 @@ def opened(mesh: InMemory, **more: Any) -> None:
 def service(mesh: InMemory) -> Obj:
     found: Obj = mesh.get(f"service/{DOOR}", "-n", SPACE)
     return found
+
+
+def leaving(mesh: InMemory) -> list[Obj]:
+    found = mesh.pilotage("check", "-o", "json").must().document["findings"]
+    return [each for each in found if each["code"] == "GatewayLeaving"]
 
 
 def lasting(mesh: InMemory) -> Obj:
@@ -71,8 +78,11 @@ def users_edits(mesh: InMemory) -> Obj:
     spec = {"externalTrafficPolicy": "Local", "loadBalancerSourceRanges": ["10.0.0.0/8"], "ports": ports}
     notes = {"external-dns.alpha.kubernetes.io/hostname": "shop.example.org"}
     address = {"loadBalancer": {"ingress": [{"ip": "203.0.113.7"}]}}
-    mesh.patch(f"service/{DOOR}", {"metadata": {"annotations": notes}, "spec": spec, "status": address}, SPACE)
-    return lasting(mesh)
+    mesh.patch(f"service/{DOOR}", {"metadata": {"annotations": notes}, "spec": spec}, SPACE)
+    mesh.world.store.update(service(mesh) | {"status": address}, manager="cloud", subresource="status")
+    seen = lasting(mesh)
+    assert seen["status"] == address
+    return seen
 
 
 def revisions(mesh: InMemory) -> set[str]:
@@ -157,6 +167,69 @@ def test_a_service_of_somebody_else_is_left_alone_and_named(bare: InMemory) -> N
     assert "ForeignGateway" in bare.pilotage("check").must().out
     assert service(bare) == before
     assert not bare.names("deployments", SPACE)
+
+
+def test_an_edit_that_takes_a_gateway_out_removes_it_only_after_its_soak(mesh: Lab) -> None:
+    before = users_edits(mesh)
+    loop = mesh.reconciler()
+    mesh.rest(loop)
+    mesh.patch("servicemesh/default", {"spec": {"gateways": None}})
+    loop.step()
+    (said,) = leaving(mesh)
+    assert "203.0.113.7" in said["message"]
+    assert (lasting(mesh), revisions(mesh)) == (before, {STABLE})
+    assert mesh.get("servicemesh/default")["status"]["phase"] == "Settled"
+    mesh.clock.jump(timedelta(minutes=59))
+    loop.step()
+    assert lasting(mesh) == before
+    mesh.clock.jump(timedelta(minutes=2))
+    mesh.rest(loop)
+    assert not mesh.names("services", SPACE)
+    assert not leaving(mesh)
+
+
+def test_a_gateway_that_is_put_back_while_it_waits_is_as_it_was(mesh: Lab) -> None:
+    before, entry = users_edits(mesh), mesh.get("servicemesh/default")["spec"]["gateways"]
+    loop = mesh.reconciler()
+    mesh.rest(loop)
+    mesh.patch("servicemesh/default", {"spec": {"gateways": None}})
+    loop.step()
+    mesh.patch("servicemesh/default", {"spec": {"gateways": entry}})
+    mesh.writes()
+    loop.step()
+    assert not [write for write in mesh.writes() if "/services" in write or "/deployments" in write]
+    mesh.clock.jump(timedelta(hours=2))
+    mesh.rest(loop)
+    assert lasting(mesh) == before
+
+
+def test_a_gateway_that_something_selects_is_not_disabled_unless_forced(mesh: Lab) -> None:
+    route = {"selector": {"istio": DOOR}, "servers": [{"port": HTTP, "hosts": ["shop.example.org"]}]}
+    meta = {"name": "web", "namespace": "default"}
+    mesh.apply({"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": meta, "spec": route})
+    refused = mesh.pilotage("gateway", "disable", DOOR, "--yes").must(3)
+    assert "GatewayInUse" in refused.err
+    assert "default/web (shop.example.org)" in refused.err
+    assert mesh.get("servicemesh/default")["spec"]["gateways"]
+    mesh.pilotage("gateway", "disable", DOOR, "--yes", "--force").must()
+    assert not mesh.names("services", SPACE)
+
+
+def test_disabling_a_gateway_that_git_took_out_spares_its_soak(mesh: Lab) -> None:
+    mesh.patch("servicemesh/default", {"spec": {"gateways": None}})
+    mesh.reconciler().step()
+    asked = mesh.pilotage("gateway", "disable", f"{SPACE}/{DOOR}", "--dry-run").must()
+    assert f"Service {SPACE}/{DOOR}" in asked.out
+    assert "leaving" in mesh.pilotage("gateway", "list").must().out
+    mesh.pilotage("gateway", "disable", DOOR, "--yes").must()
+    assert not mesh.names("services", SPACE)
+    marks = mesh.get("servicemesh/default")["metadata"].get("annotations") or {}
+    assert not [key for key in marks if "removal" in key]
+
+
+def test_the_type_of_a_gateway_cannot_be_changed(mesh: Lab) -> None:
+    with pytest.raises(Exception, match="its address would be lost"):
+        mesh.patch("servicemesh/default", {"spec": {"gateways": [{"name": DOOR, "type": "Egress"}]}})
 
 
 def test_a_mesh_with_gateways_is_disabled_and_leaves_no_gateway(mesh: InMemory) -> None:

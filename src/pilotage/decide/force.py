@@ -13,7 +13,16 @@ import msgspec
 from pilotage.decide.ownership import owner_of
 from pilotage.domain.actions import Patch
 from pilotage.domain.mesh import Moment, ServiceMesh
-from pilotage.domain.names import API_VERSION, CONFIRMED_REMOVAL, FORCE_REMOVAL, MESH_KIND, MESH_NAME, PATCH_NOW
+from pilotage.domain.names import (
+    API_VERSION,
+    CONFIRMED_GATEWAY,
+    CONFIRMED_REMOVAL,
+    FORCE_GATEWAY,
+    FORCE_REMOVAL,
+    MESH_KIND,
+    MESH_NAME,
+    PATCH_NOW,
+)
 from pilotage.domain.objects import ObjectRef
 from pilotage.domain.state import Snapshot
 
@@ -21,12 +30,21 @@ _LASTS = timedelta(minutes=30)  # long enough for one removal, too short to be f
 _SKEW = timedelta(minutes=1)  # by which the clock of who wrote it may be ahead
 
 
-class Mark(msgspec.Struct, frozen=True):
-    """Value of either annotation, as JSON. `revision` may be EVERY_REVISION in a confirmation."""
+class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Value of an annotation, as JSON. It names a revision (EVERY_REVISION in a confirmation), or a gateway.
 
-    revision: str
+    `gateway` is its namespace/name.
+    """
+
     by: str
     at: Moment
+    revision: str = ""
+    gateway: str = ""
+
+    @property
+    def names(self) -> str:
+        """What it is about; "" for nothing, as where it names two things."""
+        return "" if self.revision and self.gateway else self.revision or self.gateway
 
 
 def force_annotation(mark: Mark) -> dict[str, str | None]:
@@ -37,6 +55,11 @@ def force_annotation(mark: Mark) -> dict[str, str | None]:
 def confirm_annotation(mark: Mark) -> dict[str, str | None]:
     """Confirms the removal, likewise. A force was meant for the removal before."""
     return {FORCE_REMOVAL: None, CONFIRMED_REMOVAL: _text(mark)}
+
+
+def gateway_annotation(mark: Mark, *, force: bool) -> dict[str, str | None]:
+    """The same for a gateway; what was said of a revision stands."""
+    return {FORCE_GATEWAY: _text(mark) if force else None, CONFIRMED_GATEWAY: None if force else _text(mark)}
 
 
 def no_mark() -> dict[str, str | None]:
@@ -54,6 +77,16 @@ def confirmed(snapshot: Snapshot, revision: str) -> Mark | None:
     return _holding(snapshot, CONFIRMED_REMOVAL, revision)
 
 
+def gateway_forced(snapshot: Snapshot, gateway: str) -> Mark | None:
+    """The force that holds for the gateway, named as namespace/name."""
+    return _holding(snapshot, FORCE_GATEWAY, gateway)
+
+
+def gateway_confirmed(snapshot: Snapshot, gateway: str) -> Mark | None:
+    """The confirmation, likewise."""
+    return _holding(snapshot, CONFIRMED_GATEWAY, gateway)
+
+
 def patch_annotation(mark: Mark) -> dict[str, str | None]:
     """Asks for the newest patch of a revision now."""
     return {PATCH_NOW: _text(mark)}
@@ -67,12 +100,13 @@ def patch_asked(mesh: ServiceMesh, now: datetime, revision: str) -> Mark | None:
 def cleared(snapshot: Snapshot, leaving: tuple[str, ...], patching: tuple[str, ...] = ()) -> Iterator[Patch]:
     """Takes marks away that are worth nothing any more: expired, or of nothing that is under way.
 
-    `leaving`: revisions that a removal is for; `patching`: those whose patch is still asked for.
+    `leaving`: revisions and gateways that a removal is for; `patching`: those whose patch is still asked for.
 
     One that Git holds stays: it would come back, and it expires by its own content.
     """
     mesh = snapshot.mesh
-    for key, names in ((FORCE_REMOVAL, leaving), (CONFIRMED_REMOVAL, leaving), (PATCH_NOW, patching)):
+    removals = (FORCE_REMOVAL, CONFIRMED_REMOVAL, FORCE_GATEWAY, CONFIRMED_GATEWAY)
+    for key, names in (*((key, leaving) for key in removals), (PATCH_NOW, patching)):
         if mesh is None or key not in mesh.annotations or any(_holding(snapshot, key, name) for name in names):
             continue
         holders = {"metadata": {"managedFields": mesh.managed_fields}}
@@ -87,7 +121,7 @@ def _holding(snapshot: Snapshot, key: str, revision: str) -> Mark | None:
 
 def _worth(mesh: ServiceMesh | None, now: datetime, key: str, revision: str) -> Mark | None:
     mark = _parse(mesh, key)
-    if mark is None or mark.revision != revision:
+    if mark is None or not revision or mark.names != revision:
         return None
     return mark if mark.at - _SKEW <= now < mark.at + _LASTS else None
 

@@ -43,7 +43,7 @@ def _row(snapshot: Snapshot, place: tuple[str, str], asked: Gateway | None) -> G
     pods = [_pods(obj) for ref, obj in mine if ref.kind == "Deployment"]
     service = next((obj for ref, obj in mine if ref.kind == "Service"), {})
     kind = str(asked.type) if asked else ""
-    return GatewayRow(name, namespace, kind, _address(service), sorted(pods, key=lambda each: each.revision))
+    return GatewayRow(name, namespace, kind, address_of(service), sorted(pods, key=lambda each: each.revision))
 
 
 def _pods(deployment: Obj) -> GatewayPods:
@@ -51,7 +51,8 @@ def _pods(deployment: Obj) -> GatewayPods:
     return GatewayPods(revision_in(part_of(deployment)), ready, deployment["spec"].get("replicas", 1))
 
 
-def _address(service: Obj) -> str:
+def address_of(service: Obj) -> str:
+    """Of its load balancer, or of the cluster; "" until there is one."""
     spec = service.get("spec", {})
     if spec.get("type") != "LoadBalancer":
         return str(spec.get("clusterIP", ""))

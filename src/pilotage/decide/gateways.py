@@ -1,31 +1,20 @@
-"""Gateways in every managed revision, behind one Service each: how they come and how they go. Called by `plan`.
+"""Gateways in every managed revision, behind one Service each: how they come, when they are ready. For `plan`.
 
-They come after their istiod is proven, and go before it: an Envoy that drains still has its istiod. The Service stays
-through both, so the address does; Kubernetes sends requests to the pods of it that are ready.
+They come after their istiod is proven, and go before it (`gateway_stages`). The Service stays through both, so the
+address does; Kubernetes sends requests to the pods of it that are ready.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from pilotage.decide.gateway_rules import foreign_objects
+from pilotage.decide.gateway_rules import asked_for, foreign_objects
 from pilotage.decide.gateway_service import service_writes
+from pilotage.decide.gateway_stages import pieces_of_revision
 from pilotage.decide.install import object_actions, readiness
-from pilotage.decide.inventory import is_ours, part_of
-from pilotage.decide.stages import RUNNING, Stage
-from pilotage.domain.actions import Action, Apply, Delete, Wait
+from pilotage.domain.actions import Action, Apply, Wait
 from pilotage.domain.findings import Finding
-from pilotage.domain.gateways import gateways_of
+from pilotage.domain.gateways import GatewayPlace, place_of
 from pilotage.domain.mesh import Gateway
-from pilotage.domain.names import (
-    BASE,
-    CREATE_MANAGER,
-    GATEWAY,
-    PART,
-    gateway_in,
-    gateway_part,
-    in_words,
-    revision_in,
-    suffixed,
-)
+from pilotage.domain.names import CREATE_MANAGER, GATEWAY, gateway_part, suffixed
 from pilotage.domain.objects import Obj, ObjectRef
 from pilotage.domain.state import Desired, Revision, Snapshot
 
@@ -48,11 +37,11 @@ def gateway_waits(desired: Desired, snapshot: Snapshot, revision: Revision) -> I
     """Gateways of a revision that could not take over yet: fewer pods are ready than its HPA keeps at least."""
     for gateway in desired.gateways:
         if revision in _revisions(desired, gateway) and not _taken(desired, snapshot, gateway):
-            yield from _unready(snapshot, gateway, revision.name)
+            yield from _unready(snapshot, place_of(gateway), revision.name)
 
 
-def _unready(snapshot: Snapshot, gateway: Gateway, revision: str) -> Iterator[Wait]:
-    ref = ObjectRef("apps/v1", "Deployment", str(gateway.namespace), suffixed(gateway.name, revision))
+def _unready(snapshot: Snapshot, place: GatewayPlace, revision: str) -> Iterator[Wait]:
+    ref = _deployment(place, revision)
     live = snapshot.live.get(ref)
     subject = f"Deployment {ref.namespace}/{ref.name}"
     if live is None:
@@ -64,6 +53,10 @@ def _unready(snapshot: Snapshot, gateway: Gateway, revision: str) -> Iterator[Wa
     ready = min(status.get("availableReplicas", 0), status.get("updatedReplicas", 0)) if seen else 0
     if ready < least:
         yield Wait(subject, _failure(status) or f"{ready} of {least} gateway pods are ready")
+
+
+def _deployment(place: GatewayPlace, revision: str) -> ObjectRef:
+    return ObjectRef("apps/v1", "Deployment", place.namespace, suffixed(place.name, revision))
 
 
 def _least(snapshot: Snapshot, ref: ObjectRef, live: Obj) -> int:
@@ -79,66 +72,19 @@ def _failure(status: Obj) -> str:
 
 
 def survivor_findings(snapshot: Snapshot, revision: str, survivor: Revision) -> Iterator[Finding]:
-    """Why the gateways of `revision` may not go: those that are to take over are not ready."""
-    leaving = {gateway_in(part) for part in parts_of_revision(snapshot, revision)}
-    for gateway in gateways_of(snapshot.mesh.spec) if snapshot.mesh else ():
-        for wait in _unready(snapshot, gateway, survivor.name) if gateway.name in leaving else ():
-            message = f"{survivor.name} would take all traffic of {gateway.name}, but {wait.subject}: {wait.cause}"
-            fix = f"kubectl get pods -n {gateway.namespace} -l {GATEWAY}={gateway.name}"
-            yield Finding("GatewayNotReady", message, survivor.name, fix)
+    """Why the gateways of `revision` may not go: those that are to take over are not ready.
 
-
-def left_over(desired: Desired, snapshot: Snapshot) -> tuple[str, ...]:
-    """Parts of gateways that are no longer asked for in revisions that stay. Their Service goes last."""
-    wanted = {BASE, *(revision.name for revision in desired.revisions if revision.managed)}
-    parts = (part for part in _parts(snapshot) if part not in desired.gateway_objects and revision_in(part) in wanted)
-    return tuple(sorted(parts, key=lambda part: (revision_in(part) == BASE, part)))
-
-
-def parts_of_revision(snapshot: Snapshot, revision: str) -> tuple[str, ...]:
-    """Parts of gateways in one revision."""
-    return tuple(sorted(part for part in _parts(snapshot) if revision_in(part) == revision))
-
-
-def every_part(snapshot: Snapshot) -> tuple[str, ...]:
-    return tuple(sorted(_parts(snapshot), key=lambda part: (revision_in(part) == BASE, part)))
-
-
-def leaving_stages(snapshot: Snapshot, parts: Iterable[str]) -> Iterator[Stage]:
-    """Deployments go, their pods drain, then account and role go, which they need to the end; a Service goes last."""
-    for revision, of in _by_revision(parts):
-        refs = [(ref, part) for part in of for ref in _refs(snapshot, part)]
-        name = "gateways" if revision == BASE else f"gateways of {revision}"
-        yield Stage(f"stop {name}", tuple(_deletes(pair for pair in refs if pair[0].kind in RUNNING)))
-        yield Stage(f"wait for the {name} to drain", waits=tuple(_draining(snapshot, of)))
-        what = "Services of gateways" if revision == BASE else f"what is left of the {name}"
-        yield Stage(f"delete {what}", tuple(_deletes(pair for pair in refs if pair[0].kind not in RUNNING)))
-
-
-def _deletes(refs: Iterable[tuple[ObjectRef, str]]) -> Iterator[Action]:
-    for ref, part in refs:
-        what = f"gateway {gateway_in(part)}" if revision_in(part) == BASE else in_words(part)
-        yield Delete(ref, f"{what} is removed")
-
-
-def _by_revision(parts: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
-    """Services, which are no revision's, come last."""
-    groups: dict[str, list[str]] = {}
-    for part in parts:
-        groups.setdefault(revision_in(part), []).append(part)
-    services = groups.pop(BASE, [])
-    yield from groups.items()
-    if services:
-        yield BASE, services
-
-
-def _draining(snapshot: Snapshot, parts: Iterable[str]) -> Iterator[Wait]:
-    wanted = frozenset(parts)
-    if "pods" in snapshot.unknown:
-        yield Wait("pods of gateways", snapshot.unknown["pods"])
-    for pod in snapshot.pods:
-        if pod.labels.get(PART) in wanted and not pod.finished:
-            yield Wait(f"pod {pod.namespace}/{pod.name}", "is still draining" if pod.deleting else "is still there")
+    One that nobody asks for any more still takes traffic, until it goes itself.
+    """
+    asked = {place_of(gateway) for gateway in asked_for(snapshot)}
+    pieces = pieces_of_revision(snapshot, revision)
+    running = {piece.place for piece in pieces if _deployment(piece.place, revision) in snapshot.live}
+    for place in sorted({piece.place for piece in pieces} & asked | running):
+        for wait in _unready(snapshot, place, survivor.name):
+            message = f"{survivor.name} would take all traffic of {place.name}, but {wait.subject}: {wait.cause}"
+            fix = f"kubectl get pods -n {place.namespace} -l {GATEWAY}={place.name}"
+            leaves = f"first remove the gateway: pilotage gateway disable {place.name}"
+            yield Finding("GatewayNotReady", message, survivor.name, fix if place in asked else leaves)
 
 
 def _taken(desired: Desired, snapshot: Snapshot, gateway: Gateway) -> bool:
@@ -157,12 +103,3 @@ def _namespaces(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
 def _revisions(desired: Desired, gateway: Gateway) -> tuple[Revision, ...]:
     """Those that the gateway was rendered for: what others install gets none of ours."""
     return tuple(each for each in desired.revisions if gateway_part(each.name, gateway.name) in desired.gateway_objects)
-
-
-def _parts(snapshot: Snapshot) -> frozenset[str]:
-    ours = (part_of(obj) for obj in snapshot.live.values() if is_ours(obj))
-    return frozenset(part for part in ours if gateway_in(part))
-
-
-def _refs(snapshot: Snapshot, part: str) -> tuple[ObjectRef, ...]:
-    return tuple(ref for ref, obj in snapshot.live.items() if is_ours(obj) and part_of(obj) == part)

@@ -45,7 +45,10 @@ def object_actions(objects: Iterable[Obj], part: str, newest: Version, snapshot:
         if not _moves_validator(obj, live, snapshot):
             yield from writes(obj, live, f"{in_words(part)}: as its chart says")
     wanted = {ref_of(obj) for obj in rendered}
+    spaces = {ref.namespace for ref in wanted}
     for ref, obj in snapshot.live.items():
+        if gateway_in(part) and ref.namespace not in spaces:
+            continue  # of a gateway of that name in another namespace, which `gateway_removal` judges
         if is_ours(obj) and part_of(obj) == part and ref not in wanted and ref.kind != "CustomResourceDefinition":
             yield Delete(ref, f"{in_words(part)}: no longer in its chart")
 

@@ -9,13 +9,10 @@ from msgspec import structs
 
 from pilotage.decide.autoscaling import as_scaled, with_corrections
 from pilotage.decide.force import cleared
+from pilotage.decide.gateway_removal import leaving_gateways, with_departures
 from pilotage.decide.gateway_rules import foreign_gateways
-from pilotage.decide.gateways import (
-    every_part,
-    gateway_actions,
-    leaving_stages,
-    left_over,
-)
+from pilotage.decide.gateway_stages import leaving_stages, pieces
+from pilotage.decide.gateways import gateway_actions
 from pilotage.decide.health import roots_differ
 from pilotage.decide.install import (
     account_actions,
@@ -54,7 +51,8 @@ def plan(desired: Desired, snapshot: Snapshot) -> Plan:
         leaving: tuple[str, ...] = () if made.phase == "Disabled" else (EVERY_REVISION,)
     else:
         leaving = removed(desired, snapshot)
-        made = _at_most_two(desired, snapshot, leaving)
+        made = with_departures(_at_most_two(desired, snapshot, leaving), snapshot)
+        leaving = (*leaving, *map(str, leaving_gateways(snapshot)))
     made = rolled(made, desired, snapshot)
     return structs.replace(made, now=(*made.now, *cleared(snapshot, leaving, desired.course.asked)))
 
@@ -95,15 +93,12 @@ def _plan(desired: Desired, snapshot: Snapshot) -> Plan:
         left = [] if verdict.phase else _left(removal_stages(desired, snapshot, leaving[0]))
         return _removing("Removing", left, verdict._replace(findings=(*foreign, *verdict.findings)))
     phase = _phase(desired, "Installing") if waits else ("Canary" if desired.canary else "Settled")
-    gone = _left(leaving_stages(snapshot, left_over(desired, snapshot)))
-    if gone:
-        return _removing("Removing", gone, Verdict(findings=foreign))
     return Plan(phase, waits=waits, findings=foreign)
 
 
 def needs_guard(desired: Desired, snapshot: Snapshot) -> bool:
     """Whether this plan asks what is in use, so that pods and istiods must have been looked at."""
-    return desired.disabled or bool(removed(desired, snapshot) or left_over(desired, snapshot))
+    return desired.disabled or bool(removed(desired, snapshot) or leaving_gateways(snapshot))
 
 
 def _installing(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
@@ -133,7 +128,7 @@ def _disable(snapshot: Snapshot) -> Plan:
 def _disabling(snapshot: Snapshot) -> Iterator[Stage]:
     """Everything of ours, whoever asked for it; what others installed is left to them."""
     yield Stage("delete tags", tuple(tag_deletions(snapshot)))
-    yield from leaving_stages(snapshot, every_part(snapshot))
+    yield from leaving_stages(snapshot, pieces(snapshot))
     parts = (*parts_present(snapshot.live), BASE)
     for part in parts:  # all webhooks, the default validator too, before the first istiod stops
         yield webhook_stage(snapshot, part)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pilotage.decide.force import confirmed, forced
-from pilotage.decide.gateways import leaving_stages, parts_of_revision, survivor_findings
+from pilotage.decide.gateway_stages import leaving_stages, pieces_of_revision
+from pilotage.decide.gateways import survivor_findings
 from pilotage.decide.health import roots_differ
 from pilotage.decide.install import readiness, validator_move
 from pilotage.decide.inventory import is_ours, is_webhook, part_of, parts_present
@@ -130,7 +131,7 @@ def removal_stages(desired: Desired, snapshot: Snapshot, revision: str) -> Itera
     """Steps in order. The first that is not done is the one to do now."""
     tags = f"repoint tags and default validator to {desired.stable.name}"
     yield Stage(tags, _repointing(desired, snapshot, revision))
-    yield from leaving_stages(snapshot, parts_of_revision(snapshot, revision))
+    yield from leaving_stages(snapshot, pieces_of_revision(snapshot, revision))
     yield from deletion_stages(snapshot, revision)
 
 

@@ -27,12 +27,13 @@ def span_of(text: str) -> timedelta:
 
 
 def soaking(snapshot: Snapshot, revision: str) -> Removal:
-    """The removal of `revision` whose guard holds now: since when it has, and until when it waits at least."""
+    """The removal of `revision`, or of that gateway, whose guard holds now: since when, and until when it waits."""
     mesh = snapshot.mesh
     policy = mesh.spec.removal if mesh else RemovalPolicy()
-    kept = mesh.removal if mesh else None
+    known = (mesh.removal, *mesh.leaving) if mesh else ()
+    kept = next((each for each in known if each and each.revision == revision), None)
     whole = soak_of(policy)
-    if kept is not None and kept.revision == revision and kept.since <= snapshot.now:
+    if kept is not None and kept.since <= snapshot.now:
         return Removal(revision, kept.since, kept.since + whole)
     # The status keeps whole seconds: rounded down, the soak would be shorter by what was cut off.
     since = next_second(snapshot.now) if whole else snapshot.now
@@ -47,7 +48,7 @@ def soaks(snapshot: Snapshot, removal: Removal) -> bool:
 def soaking_wait(removal: Removal) -> Wait:
     """It ends by itself, at a known time."""
     what, undo = _words(removal)
-    return Wait(what, f"will be removed at {_stamp(removal)} unless {undo}", removal.until)
+    return Wait(what, f"will be removed at {stamp(removal)} unless {undo}", removal.until)
 
 
 def soaking_finding(removal: Removal) -> Finding:
@@ -56,7 +57,7 @@ def soaking_finding(removal: Removal) -> Finding:
     every = removal.revision == EVERY_REVISION
     now = "pilotage disable" if every else "pilotage upgrade complete, or rollback"
     back = "set spec.mode to Istio" if every else f"add {removal.revision} to spec.revisions"
-    message = f"{what} will be removed at {_stamp(removal)} unless {undo}"
+    message = f"{what} will be removed at {stamp(removal)} unless {undo}"
     return Finding("RemovalSoaking", message, removal.revision, f"to cancel, {back}; to remove it now: {now}")
 
 
@@ -66,7 +67,8 @@ def _words(removal: Removal) -> tuple[str, str]:
     return removal.revision, "it is added back"
 
 
-def _stamp(removal: Removal) -> str:
+def stamp(removal: Removal) -> str:
+    """Until when it waits."""
     return f"{removal.until:%Y-%m-%dT%H:%M:%SZ}"
 
 

@@ -76,7 +76,7 @@ def refused_status(refused: Refused, generation: int, now: datetime, previous: O
 def _judged(plan: Plan, moment: _Moment, news: list[Obj]) -> Obj:
     conditions = [*(_dated(condition, moment) for condition in _conditions(plan, moment)), *news]
     judged = {"phase": plan.phase, "observedGeneration": moment.generation, "conditions": conditions}
-    return judged | _removal(plan.removal, moment.previous)
+    return judged | _removal(plan.removal, moment.previous) | _leaving(plan.leaving, moment.previous)
 
 
 def _removal(removal: Removal | None, previous: Obj) -> Obj:
@@ -85,6 +85,17 @@ def _removal(removal: Removal | None, previous: Obj) -> Obj:
         return {"removal": None} if "removal" in previous else {}
     since, until = (each.strftime(_STAMP) for each in (removal.since, removal.until))
     return {"removal": {"revision": removal.revision, "since": since, "until": until}}
+
+
+def _leaving(leaving: tuple[Removal, ...], previous: Obj) -> Obj:
+    """Gateways that soak."""
+    if not leaving:
+        return {"leavingGateways": None} if previous.get("leavingGateways") else {}
+    kept = [
+        {"gateway": each.revision, "since": each.since.strftime(_STAMP), "until": each.until.strftime(_STAMP)}
+        for each in leaving
+    ]
+    return {"leavingGateways": kept}
 
 
 def _patch(patch: PatchState | None, previous: Obj) -> Obj:
@@ -99,7 +110,8 @@ def _patch(patch: PatchState | None, previous: Obj) -> Obj:
 def _only_mends(plan: Plan, moment: _Moment) -> bool:
     """What was ready has just been put back: the next look, which follows at once, tells whether it still is."""
     ready = moment.before("Ready").get("status") == "True"
-    return ready and moment.same_generation and bool(plan.now) and not plan.waits
+    mends = plan.phase != "Removing" and bool(plan.now) and not plan.waits
+    return ready and moment.same_generation and mends
 
 
 def _dated(condition: _Condition, moment: _Moment) -> Obj:
@@ -133,14 +145,15 @@ def _conditions(plan: Plan, moment: _Moment) -> Iterator[_Condition]:
     why = "InUse" if blocked else "Soaking" if soaks else "NotBlocked"
     yield _Condition("RemovalBlocked", blocked, why, waiting if blocked or soaks else "")
     yield _Condition("Stalled", bool(stalled), stalled or "NotStalled", waiting if stalled else "")
-    yield from _contested(plan, moment)
+    yield from _known(plan, moment, "HPAContested", "Contested")
+    yield from _known(plan, moment, "GatewayLeaving", "Leaving")
 
 
-def _contested(plan: Plan, moment: _Moment) -> Iterator[_Condition]:
-    """Only of a mesh that knows it: most never do."""
-    words = "; ".join(finding.message for finding in plan.findings if finding.code == "HPAContested")
-    if words or moment.before("HPAContested"):
-        yield _Condition("HPAContested", bool(words), "Contested" if words else "NotContested", words)
+def _known(plan: Plan, moment: _Moment, code: str, reason: str) -> Iterator[_Condition]:
+    """Of a finding, only of a mesh that knows it: most never do."""
+    words = "; ".join(finding.message for finding in plan.findings if finding.code == code)
+    if words or moment.before(code):
+        yield _Condition(code, bool(words), reason if words else f"Not{reason}", words)
 
 
 def _news(found: tuple[Finding, ...], moment: _Moment) -> Iterator[_Condition]:

@@ -9,7 +9,7 @@ from pilotage.domain.events import Event
 from pilotage.domain.names import EVERY_REVISION
 from pilotage.domain.objects import Obj
 
-_BAD = ("Stalled", "RemovalBlocked", "Blocked", "HPAContested")
+_BAD = ("Stalled", "RemovalBlocked", "Blocked", "HPAContested", "GatewayLeaving")
 _TOLD_ONCE = (*ANNOUNCED, *TROUBLE)
 _GOING = ("Removing", "Disabling")
 
@@ -20,7 +20,7 @@ def transitions(previous: Obj, status: Obj) -> tuple[Event, ...]:
     The reason of a condition is its type, with `Not` before it when it stopped to hold. A phase and a condition of
     one name are one Event.
     """
-    told = (_phase, _conditions, _removal, _patch, _announced)
+    told = (_phase, _gateways, _conditions, _removal, _patch, _announced)
     events = [event for each in told for event in each(previous, status)]
     return tuple({event.reason: event for event in reversed(events)}.values())[::-1]
 
@@ -41,6 +41,17 @@ def _removal(previous: Obj, status: Obj) -> Iterator[Event]:
         yield Event("RemovalCancelled", f"{what} stays: asked for again")
     elif phases[0] in _GOING and phases[1] not in ("RemovalBlocked", "Blocked", "RemovalSoaking"):
         yield Event("Removed", f"{what} is gone")
+
+
+def _gateways(previous: Obj, status: Obj) -> Iterator[Event]:
+    """Gateways whose soak has begun, or ended because they are asked for again."""
+    before, after = ({each["gateway"] for each in of.get("leavingGateways") or ()} for of in (previous, status))
+    words = next((each["message"] for each in status["conditions"] if each["type"] == "GatewayLeaving"), "")
+    if after - before:
+        yield Event("GatewayLeaving", words, warning=True)
+    gone = sorted(before - after)
+    if gone and status["phase"] not in _GOING and not words:
+        yield Event("RemovalCancelled", f"gateway {', '.join(gone)} stays: asked for again")
 
 
 def _patch(previous: Obj, status: Obj) -> Iterator[Event]:

@@ -55,8 +55,8 @@ class Wait(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """`now`: safe at this moment. `later`: the rest of the way, for people. `waits`: what must be seen first.
 
-    `removal`, `patch`: to be kept in the status. `events`: told once `now` is written. `again`: when there will be more
-    to do, though nothing changes and nothing is waited for.
+    `removal`, `leaving` (gateways that soak), `patch`: to be kept in the status. `events`: told once `now` is written.
+    `again`: when there will be more to do, though nothing changes and nothing is waited for.
     """
 
     phase: str
@@ -68,6 +68,7 @@ class Plan(msgspec.Struct, frozen=True):
     events: tuple[Event, ...] = ()
     again: datetime | None = None
     patch: PatchState | None = None
+    leaving: tuple[Removal, ...] = ()
 
     @property
     def settled(self) -> bool:

@@ -10,7 +10,7 @@ from pilotage.domain.names import APPLIED, CRD_VERSION, GROUP, MESH_KIND, MESH_N
 from pilotage.domain.objects import Obj
 from pilotage.domain.version import Version
 
-_SCHEMA: Final = "0.3.0"  # raise it with every change of the schema: an older Pilotage leaves a newer one alone
+_SCHEMA: Final = "0.4.0"  # raise it with every change of the schema: an older Pilotage leaves a newer one alone
 _RULES = (
     (
         "self.revisions.exists(r, oldSelf.revisions.exists(o, o.name == r.name))",
@@ -28,6 +28,10 @@ _GATEWAY_RULES = (
         "has(self.__namespace__) == has(oldSelf.__namespace__) && "
         "(!has(self.__namespace__) || self.__namespace__ == oldSelf.__namespace__)",
         "the namespace of a gateway cannot be changed: its Service and its address are there",
+    ),
+    (
+        "self.type == oldSelf.type",
+        "the type of a gateway cannot be changed: its address would be lost; remove it, and add one of another name",
     ),
 )
 _ONE_SCHEDULE = (
@@ -49,6 +53,21 @@ _STATUS: Obj = {
                 "revision": {"type": "string"},
                 "since": {"type": "string", "format": "date-time"},
                 "until": {"type": "string", "format": "date-time"},
+            },
+        },
+        "leavingGateways": {
+            "type": "array",
+            "description": "Gateways that are not asked for any more, and wait: nothing uses them since `since`.",
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["gateway"],
+            "items": {
+                "type": "object",
+                "required": ["gateway", "since", "until"],
+                "properties": {
+                    "gateway": {"type": "string", "description": "namespace/name"},
+                    "since": {"type": "string", "format": "date-time"},
+                    "until": {"type": "string", "format": "date-time"},
+                },
             },
         },
         "patch": {

@@ -26,6 +26,7 @@ class Verb(StrEnum):
     MOVE = "namespace move"
     TAG = "tag set"
     GATEWAY = "gateway enable"
+    GATEWAY_DISABLE = "gateway disable"
 
 
 class Rule(NamedTuple):
@@ -155,6 +156,14 @@ _ROWS = (
     ),
     Rule("ForeignGateway", _E, _START | {Verb.GATEWAY}, "adopting is a decision", "A gateway's name is taken"),
     Rule("GatewayNotInjected", _E, _NONE, "istio#33237", "A gateway pod has no proxy: its image is still auto"),
+    Rule("GatewayLeaving", _W, _NONE, "an edit is not a decision", "A gateway is not asked for any more and waits"),
+    Rule(
+        "GatewayInUse",
+        _E,
+        frozenset({Verb.GATEWAY_DISABLE}),
+        "never strand a route",
+        "Something selects a gateway that is to be removed",
+    ),
     Rule("GatewayNotReady", _E, _REMOVE, "no request is lost", "Gateways that are to take over are not ready"),
     # Autoscaling
     Rule("HPAContested", _W, _NONE, "guide: stable's HPA wins", "Something changes the canary's HPA again and again"),

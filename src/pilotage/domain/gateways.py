@@ -10,8 +10,13 @@ from pilotage.domain.objects import ObjectRef
 
 
 class GatewayPlace(NamedTuple):
+    """Which gateway. As text `namespace/name`, which is never the name of a revision."""
+
     name: str
     namespace: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
 
 
 # The provider's own names, and those of Istio's documentation.
@@ -36,6 +41,11 @@ def gateways_of(spec: ServiceMeshSpec) -> tuple[Gateway, ...]:
         msgspec.structs.replace(gateway, namespace=gateway.namespace or places[gateway.type].namespace)
         for gateway in spec.gateways or ()
     )
+
+
+def place_of(gateway: Gateway) -> GatewayPlace:
+    """Of one that has its namespace."""
+    return GatewayPlace(gateway.name, str(gateway.namespace))
 
 
 def refs_of(spec: ServiceMeshSpec) -> tuple[ObjectRef, ...]:

@@ -112,6 +112,15 @@ class IstiodReport(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class IstioGateway(msgspec.Struct, frozen=True):
+    """A Gateway of networking.istio.io: which pods it configures, and the hosts that they serve by it."""
+
+    namespace: str
+    name: str
+    selector: dict[str, str] = {}
+    hosts: tuple[str, ...] = ()
+
+
 class IstioResource(msgspec.Struct, frozen=True):
     """A VirtualService, Gateway, … that carries label istio.io/rev."""
 

@@ -183,7 +183,7 @@ class ServiceMeshSpec(_Spec, frozen=True):
 class Removal(msgspec.Struct, frozen=True):
     """A removal that soaks, as kept in the status: seen unused since `since`, to go at `until` if that lasts."""
 
-    revision: str  # or EVERY_REVISION
+    revision: str  # or EVERY_REVISION, or a gateway's namespace/name
     since: Moment
     until: Moment
 
@@ -208,5 +208,6 @@ class ServiceMesh(msgspec.Struct, frozen=True):
     resource_version: str = ""
     managed_fields: tuple[Obj, ...] = ()
     removal: Removal | None = None
+    leaving: tuple[Removal, ...] = ()  # gateways
     patch: PatchState | None = None
     versions: dict[str, str] = {}  # revision -> version, as last published

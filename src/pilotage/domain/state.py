@@ -10,7 +10,14 @@ import msgspec
 
 from pilotage.domain.catalog import Catalog
 from pilotage.domain.cluster import Labels, Namespace, Node, Pod, Quota, Workload
-from pilotage.domain.istio import ControlPlane, IstiodReport, IstioResource, RevisionService, WebhookConfig
+from pilotage.domain.istio import (
+    ControlPlane,
+    IstiodReport,
+    IstioGateway,
+    IstioResource,
+    RevisionService,
+    WebhookConfig,
+)
 from pilotage.domain.mesh import Gateway, ServiceMesh
 from pilotage.domain.objects import Obj, ObjectRef
 from pilotage.domain.patching import Course
@@ -81,6 +88,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     services: frozenset[tuple[str, str]] = frozenset()  # (namespace, name) of the mesh namespace and webhook targets
     revision_services: tuple[RevisionService, ...] = ()
     resources: tuple[IstioResource, ...] = ()  # Istio resources that carry label istio.io/rev
+    istio_gateways: tuple[IstioGateway, ...] = ()
     configs: dict[str, str] = {}  # ConfigMap name -> key `mesh`, of the mesh namespace
     roots: dict[str, str] = {}  # revision -> digest of the root certificate its istiod serves
     istiods: tuple[IstiodReport, ...] = ()  # one per running istiod pod

@@ -51,9 +51,17 @@ def parse_mesh(obj: Obj) -> ServiceMesh:
         resource_version=meta.get("resourceVersion", ""),
         managed_fields=tuple(meta.get("managedFields", ())),
         removal=_kept(obj, "removal", Removal),
+        leaving=_leaving(obj),
         patch=_kept(obj, "patch", PatchState),
         versions=_versions(obj),
     )
+
+
+def _leaving(obj: Obj) -> tuple[Removal, ...]:
+    """Of the status: gateways whose removal soaks."""
+    published = (obj.get("status") or {}).get("leavingGateways") or ()
+    each = ({"revision": one.get("gateway"), "since": one.get("since"), "until": one.get("until")} for one in published)
+    return tuple(kept for one in each if (kept := _kept({"status": {"one": one}}, "one", Removal)))
 
 
 def _versions(obj: Obj) -> dict[str, str]:

@@ -187,6 +187,7 @@ _READERS: Final[Mapping[str, Callable[[Look], Any]]] = {
     "services": _services,
     "revision_services": lambda look: webhooks.revision_services(look.services()),
     "resources": lambda look: webhooks.labelled_resources(look.source, look.pool),
+    "istio_gateways": lambda look: webhooks.istio_gateways(look.source),
     "configs": _configs,
     "roots": _roots,
     "autoscalers": _autoscalers,

@@ -4,7 +4,15 @@ from collections.abc import Iterable
 from concurrent.futures import Executor
 from typing import Any, Final
 
-from pilotage.domain.istio import IstioResource, Requirement, RevisionService, Selector, Webhook, WebhookConfig
+from pilotage.domain.istio import (
+    IstioGateway,
+    IstioResource,
+    Requirement,
+    RevisionService,
+    Selector,
+    Webhook,
+    WebhookConfig,
+)
 from pilotage.domain.names import INJECTOR_SUFFIX, REV
 from pilotage.domain.objects import Obj, ObjectRef, annotations_of, labels_of
 from pilotage.edge.reads import Reads
@@ -100,6 +108,18 @@ def labelled_resources(kube: Reads, pool: Executor) -> tuple[IstioResource, ...]
 
     futures = [pool.submit(listed, api_version, kind) for api_version, kind, *_ in served]
     return tuple(resource for future in futures for resource in future.result())
+
+
+def istio_gateways(kube: Reads) -> tuple[IstioGateway, ...]:
+    """Every Gateway of networking.istio.io."""
+    served = [one for one in kube.resources("networking.istio.io") if one[1] == "Gateway"]
+    return tuple(_gateway(obj) for api_version, kind, *_ in served for obj in kube.list(api_version, kind))
+
+
+def _gateway(obj: Obj) -> IstioGateway:
+    meta, spec = obj["metadata"], obj.get("spec") or {}
+    hosts = (str(host) for server in spec.get("servers") or () for host in server.get("hosts") or ())
+    return IstioGateway(meta["namespace"], meta["name"], spec.get("selector") or {}, tuple(dict.fromkeys(hosts)))
 
 
 def _resource(api_version: str, kind: str, obj: Obj) -> IstioResource:

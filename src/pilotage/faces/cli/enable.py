@@ -103,7 +103,7 @@ def disable(session: Session, **flags: Any) -> None:
         return report(flags["output"], words)
     confirm(f"This removes {gone}. It keeps {_KEPT}.\nAre you sure you want to proceed?", flags["yes"])
     spec = with_revisions(mesh.spec, mesh.spec.revisions, Mode.DISABLED)
-    mark = Mark(EVERY_REVISION, session.kube.whoami(), session.now)
+    mark = Mark(session.kube.whoami(), session.now, EVERY_REVISION)
     edit(session, mesh, spec, confirm_annotation(mark), dry_run=False)
     if not flags["wait"]:
         return report(flags["output"], f"{gone} will be removed.", then="pilotage status")

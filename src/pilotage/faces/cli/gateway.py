@@ -7,18 +7,20 @@ import click
 import msgspec
 
 from pilotage.decide.capacity import capacity_short
-from pilotage.decide.force import no_mark
+from pilotage.decide.force import Mark, gateway_annotation
+from pilotage.decide.gateway_removal import gateway_in_use, lost
 from pilotage.decide.gateway_rules import foreign_gateways, namespace_labelled
-from pilotage.decide.gatewaylist import GatewayRow, list_gateways
+from pilotage.decide.gatewaylist import list_gateways
 from pilotage.decide.preflight import Request, permission_missing
 from pilotage.desired import desire, revisions_of
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding, Verb
-from pilotage.domain.gateways import PLACES
+from pilotage.domain.gateways import PLACES, GatewayPlace, gateways_of, place_of
 from pilotage.domain.mesh import Gateway, GatewayType, ServiceMesh
 from pilotage.domain.names import gateway_in
 from pilotage.domain.objects import ref_of
 from pilotage.domain.profile import profile_of
+from pilotage.domain.state import Snapshot
 from pilotage.edge.observe import PREFLIGHT, observe
 from pilotage.edge.permissions import missing_permissions, needs_of
 from pilotage.faces.cli import options
@@ -29,13 +31,16 @@ from pilotage.faces.cli.drive import (
     enabled_mesh,
     follow,
     local_option,
+    refuse,
     refuse_if_blocked,
     report,
+    say,
     settled,
 )
 from pilotage.faces.cli.session import Session
 
 _LISTED = frozenset({"mesh", "live"})
+_USED = _LISTED | {"istio_gateways"}
 _EGRESS_CONFIGURATION = "kubernetes.azure.com/static-gateway-configuration"  # a pod annotation that AKS reads
 _TYPES = click.Choice([kind.value.lower() for kind in GatewayType], case_sensitive=False)
 
@@ -65,7 +70,7 @@ def enable(session: Session, kind: str, name: str | None, namespace: str | None,
     if flags["dry_run"]:
         words = f"Gateway {wish.name} would be installed; nothing was written."
         return report(flags["output"], words, findings=findings)
-    edit(session, mesh, asked.spec, no_mark(), dry_run=False)
+    edit(session, mesh, asked.spec, {}, dry_run=False)
     if not flags["wait"]:
         return report(flags["output"], f"Gateway {wish.name} was asked for.", then="pilotage gateway list")
     how = Following(f"gateway enable {wish.name}", flags["output"], flags["timeout"], flags["local"])
@@ -76,6 +81,7 @@ def enable(session: Session, kind: str, name: str | None, namespace: str | None,
 @options.command()
 @click.argument("name", required=False)
 @click.option("--type", "kind", type=_TYPES, help="The gateway of this type, where there is only one.")
+@click.option("--force", is_flag=True, help="Remove it although something still uses it.")
 @local_option
 @options.dry_run
 @options.output
@@ -84,22 +90,31 @@ def enable(session: Session, kind: str, name: str | None, namespace: str | None,
 def disable(session: Session, name: str | None, kind: str | None, **flags: Any) -> None:
     """Remove a gateway: its pods drain, then its Service goes, and with it its address. Namespaces stay.
 
-    One whose removal was begun goes on leaving.
+    Refused while an Istio Gateway selects it. One that an edit took out of the resource, and that waits, goes at once.
     """
     mesh = enabled_mesh(session)
-    gone = _chosen(session, name, GatewayType(kind.capitalize()) if kind else None)
+    snapshot = session.snapshot(_USED)
+    place = _chosen(snapshot, name, GatewayType(kind.capitalize()) if kind else None)
+    findings = tuple(gateway_in_use(snapshot, place))
+    if not flags["force"]:
+        refuse_if_blocked(findings, Verb.GATEWAY_DISABLE, f"gateway {place.name} cannot be removed")
+    costs = lost(snapshot, place)
     if flags["dry_run"]:
-        return report(flags["output"], f"Gateway {gone.name} would be removed; nothing was written.")
-    rest = [each for each in mesh.spec.gateways or () if each.name != gone.name]
-    spec = msgspec.structs.replace(mesh.spec, gateways=rest or None)
-    if gone.type:
-        confirm(f"This removes gateway {gone.name} and its address, for good. Go on?", flags["yes"])
-        edit(session, mesh, spec, no_mark(), dry_run=False)
+        words = f"Gateway {place.name} would be removed; nothing was written.\nThen {costs}."
+        return report(flags["output"], words, findings=findings)
+    say(findings, flags["output"])
+    confirm(f"This removes gateway {place.name}, for good: {costs}. Go on?", flags["yes"])
+    mark = Mark(session.kube.whoami(), session.now, gateway=str(place))
+    asked = _without(mesh, place)
+    edit(session, mesh, asked.spec, gateway_annotation(mark, force=flags["force"]), dry_run=False)
     if not flags["wait"]:
-        return report(flags["output"], f"Gateway {gone.name} will be removed.", then="pilotage gateway list")
-    how = Following(f"gateway disable {gone.name}", flags["output"], flags["timeout"], flags["local"])
-    follow(session, msgspec.structs.replace(mesh, spec=spec), how, settled("Settled", "Canary"))
-    return report(flags["output"], f"Gateway {gone.name} was removed. Namespace {gone.namespace} stays.")
+        return report(flags["output"], f"Gateway {place.name} will be removed.", then="pilotage gateway list")
+    how = Following(f"gateway disable {place.name}", flags["output"], flags["timeout"], flags["local"])
+    made = follow(session, asked, how, settled("Settled", "Canary"))
+    stays = next((each for each in made.findings if (each.code, each.subject) == ("GatewayLeaving", str(place))), None)
+    if stays:
+        refuse(stays)
+    return report(flags["output"], f"Gateway {place.name} was removed. Namespace {place.namespace} stays.")
 
 
 def _wish(mesh: ServiceMesh, kind: GatewayType, name: str | None, namespace: str | None) -> Gateway:
@@ -125,13 +140,20 @@ def _with(mesh: ServiceMesh, wish: Gateway) -> ServiceMesh:
     return msgspec.structs.replace(mesh, spec=spec)
 
 
-def _chosen(session: Session, name: str | None, kind: GatewayType | None) -> GatewayRow:
+def _without(mesh: ServiceMesh, place: GatewayPlace) -> ServiceMesh:
+    pairs = zip(mesh.spec.gateways or (), gateways_of(mesh.spec), strict=True)
+    rest = [entry for entry, placed in pairs if place_of(placed) != place]
+    return msgspec.structs.replace(mesh, spec=msgspec.structs.replace(mesh.spec, gateways=rest or None))
+
+
+def _chosen(snapshot: Snapshot, name: str | None, kind: GatewayType | None) -> GatewayPlace:
     """The one that is meant; one that is leaving has no type any more. Raises Refused."""
-    every = list_gateways(session.snapshot(_LISTED))
-    found = [each for each in every if name in (None, each.name) and (kind is None or each.type in (kind, ""))]
+    every = [(row, GatewayPlace(row.name, row.namespace)) for row in list_gateways(snapshot)]
+    named = [(row, place) for row, place in every if name in (None, row.name, str(place))]
+    found = [place for row, place in named if kind is None or row.type in (kind, "")]
     if len(found) == 1 and (name or kind):
         return found[0]
-    names = ", ".join(each.name for each in every) or "none"
+    names = ", ".join(str(place) for _, place in every) or "none"
     raise Refused(f"name one gateway (there: {names})", fix="pilotage gateway disable NAME")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from pilotage.decide.gateway_removal import departures
 from pilotage.decide.health import check
 from pilotage.decide.hpa_findings import hpa_findings
 from pilotage.decide.inventory import parts_present
@@ -36,6 +37,7 @@ def judged(session: Session) -> tuple[Snapshot, list[Finding]]:
             *skewed(session),
             *_no_operator(snapshot, operator),
             *_leaving(session, snapshot),
+            *_leaving_gateways(snapshot),
             *_patches(snapshot),
             *_scaling(session, snapshot),
             *_blind(snapshot),
@@ -79,6 +81,13 @@ def _leaving(session: Session, snapshot: Snapshot) -> Iterator[Finding]:
     wanted = revisions_of(mesh, session.catalog)
     for name in there - {revision.name for revision in wanted}:
         yield from judge(snapshot, name, wanted[0]).findings
+
+
+def _leaving_gateways(snapshot: Snapshot) -> Iterator[Finding]:
+    """Of gateways that are no longer asked for and still there."""
+    mesh = snapshot.mesh
+    if mesh is not None and mesh.spec.mode is Mode.ISTIO and "live" not in snapshot.unknown:
+        yield from (finding for each in departures(snapshot) for finding in each.findings)
 
 
 def _scaling(session: Session, snapshot: Snapshot) -> Iterator[Finding]:

@@ -58,7 +58,7 @@ def start(session: Session, revision: str | None, **flags: Any) -> None:
         return report(flags["output"], f"{move.words}; nothing was written.")
     pin = f" It is kept at {move.entry.version} by the resource; that is taken out." if move.entry.version else ""
     confirm(_QUESTION.format(move=move.words, pin=pin), flags["yes"])
-    mark = Mark(move.entry.name, session.kube.whoami(), session.now.replace(microsecond=0))
+    mark = Mark(session.kube.whoami(), session.now.replace(microsecond=0), move.entry.name)
     edit(session, mesh, move.mesh.spec, patch_annotation(mark), dry_run=False)
     if not flags["wait"]:
         return report(flags["output"], f"{move.entry.name}: {move.to} was asked for.", then="pilotage status")

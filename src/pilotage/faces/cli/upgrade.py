@@ -135,7 +135,7 @@ def _decide(session: Session, verb: Verb, flags: dict[str, Any]) -> None:
         click.echo("\n".join(revision_lines(status_of(snapshot, (), ""))), err=True)
     say((*findings, *(finding for finding in seen if keep.name in finding.subject)), flags["output"])
     confirm(_QUESTION.format(remove=remove, keep=keep.name, tags=tags), flags["yes"])
-    mark = Mark(remove, session.kube.whoami(), session.now)
+    mark = Mark(session.kube.whoami(), session.now, remove)
     _write_intent(session, mesh, keep, force_annotation(mark) if flags["force"] else confirm_annotation(mark))
     if not flags["wait"]:
         return report(flags["output"], f"{remove} will be removed.", then="pilotage status", findings=findings)
