@@ -42,7 +42,19 @@ def rendered(replicas: int = 2, cpu: str = "500m", memory: str = "2Gi", **templa
     )
 
 
+def doors() -> tuple[Obj, ...]:
+    """The canary's gateway in its own namespace, and the Service."""
+    deployment, _ = rendered(cpu="100m", memory="128Mi")
+    meta = {"namespace": "istio-ingress", "name": "edge-asm-1-31"}
+    service = {"type": "LoadBalancer", "ports": [{"port": 80}, {"port": 443}]}
+    return (
+        deployment | {"metadata": meta},
+        {"apiVersion": "v1", "kind": "Service", "metadata": meta | {"name": "edge"}, "spec": service},
+    )
+
+
 START = Request(TARGET, objects=rendered())
+DOORS = Request(TARGET, objects=rendered(), gateways=doors())
 ENABLE = Request(TARGET, Verb.ENABLE, rendered())
 MESH_30 = ServiceMesh(ServiceMeshSpec([Entry("asm-1-30")]))
 WITH_GATEWAY = {
@@ -194,15 +206,27 @@ _TABLE = [
     ("capacity_short", mesh(nodes=(), unknown={"nodes": "forbidden"}), START, []),  # unread_facts speaks
     ("capacity_short", mesh(nodes=()), EXTERNAL, []),
     ("capacity_short", mesh(), START, []),
-    ("quota_short", mesh(Quota("q", {"requests.cpu": (2000, 1500)})), START, ["QuotaShort"]),
-    ("quota_short", mesh(Quota("q", {"memory": (4 * GIB, 1)})), START, ["QuotaShort"]),
-    ("quota_short", mesh(Quota("q", {"pods": (2, 1)})), START, ["QuotaShort"]),
-    ("quota_short", mesh(Quota("q", {"configmaps": (5, 5)})), START, ["QuotaShort"]),
-    ("quota_short", mesh(Quota("q", {"count/deployments.apps": (1, 1)})), START, ["QuotaShort"]),
-    ("quota_short", mesh(Quota("q", {"count/deployments.apps": (1, 1)}), live=OURS), START, []),  # made already
-    ("quota_short", mesh(Quota("q", {"requests.cpu": (2000, 1000), "pods": (4, 2), "secrets": (1, 1)})), START, []),
+    ("quota_short", mesh(Quota(MESH, "q", {"requests.cpu": (2000, 1500)})), START, ["QuotaShort"]),
+    ("quota_short", mesh(Quota(MESH, "q", {"memory": (4 * GIB, 1)})), START, ["QuotaShort"]),
+    ("quota_short", mesh(Quota(MESH, "q", {"pods": (2, 1)})), START, ["QuotaShort"]),
+    ("quota_short", mesh(Quota(MESH, "q", {"configmaps": (5, 5)})), START, ["QuotaShort"]),
+    ("quota_short", mesh(Quota(MESH, "q", {"count/deployments.apps": (1, 1)})), START, ["QuotaShort"]),
+    ("quota_short", mesh(Quota(MESH, "q", {"count/deployments.apps": (1, 1)}), live=OURS), START, []),  # made already
+    ("quota_short", mesh(Quota(MESH, "q", {"requests.cpu": (2000, 1000), "pods": (4, 2), "x": (1, 1)})), START, []),
+    ("quota_short", mesh(Quota("istio-ingress", "q", {"pods": (2, 1)})), DOORS, ["QuotaShort"]),
+    ("quota_short", mesh(Quota("istio-ingress", "q", {"pods": (9, 7), "cpu": (1000, 0)})), DOORS, []),
+    ("quota_short", mesh(Quota("istio-ingress", "q", {"pods": (1, 1)})), START, []),
+    ("quota_short", mesh(Quota("istio-ingress", "q", {"services.loadbalancers": (1, 1)})), DOORS, ["QuotaShort"]),
+    ("quota_short", mesh(Quota("istio-ingress", "q", {"services.nodeports": (2, 1)})), DOORS, ["QuotaShort"]),
+    ("quota_short", mesh(Quota("other", "q", {"pods": (1, 1)})), DOORS, []),
     ("foreign_gateway", mesh(live=TAKEN, **WITH_GATEWAY), START, ["ForeignGateway"]),
     ("foreign_gateway", mesh(**WITH_GATEWAY), START, []),
+    ("quota_short", mesh(Quota("istio-ingress", "q", {"pods": (2, 1)})), DOORS, ["QuotaShort"]),
+    ("quota_short", mesh(Quota("istio-ingress", "q", {"pods": (9, 7), "cpu": (1000, 0)})), DOORS, []),
+    ("quota_short", mesh(Quota("istio-ingress", "q", {"pods": (1, 1)})), START, []),
+    ("quota_short", mesh(Quota("istio-ingress", "q", {"services.loadbalancers": (1, 1)})), DOORS, ["QuotaShort"]),
+    ("quota_short", mesh(Quota("istio-ingress", "q", {"services.nodeports": (2, 1)})), DOORS, ["QuotaShort"]),
+    ("quota_short", mesh(Quota("other", "q", {"pods": (1, 1)})), DOORS, []),
     ("foreign_gateway", mesh(live=TAKEN), START, []),  # nobody asks for a gateway
     (
         "gateway_namespace_labelled",
@@ -308,7 +332,7 @@ def test_a_label_with_a_slip_of_the_pen_is_mended_to_the_nearest_name() -> None:
 
 
 def test_a_quota_says_what_it_leaves_and_what_is_needed() -> None:
-    (finding,) = rules.quota_short(mesh(Quota("q", {"requests.cpu": (2000, 1500)})), START)
+    (finding,) = rules.quota_short(mesh(Quota(MESH, "q", {"requests.cpu": (2000, 1500)})), START)
     assert finding.message == "quota istio-system/q leaves 500m of 2000m requests.cpu; 1000m are needed"
 
 

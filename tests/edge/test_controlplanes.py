@@ -130,5 +130,5 @@ def test_a_quota_tells_hard_and_used_in_one_unit() -> None:
         "hard": {"requests.cpu": "2", "limits.memory": "1Gi", "pods": "10"},
         "used": {"requests.cpu": "500m", "pods": "3"},
     }
-    quota = parse_quota({"metadata": {"name": "small"}, "status": status})
+    quota = parse_quota({"metadata": {"name": "small", "namespace": "istio-system"}, "status": status})
     assert quota.limits == {"requests.cpu": (2000, 500), "limits.memory": (1024**3, 0), "pods": (10, 3)}

@@ -232,6 +232,20 @@ def test_the_type_of_a_gateway_cannot_be_changed(mesh: Lab) -> None:
         mesh.patch("servicemesh/default", {"spec": {"gateways": [{"name": DOOR, "type": "Egress"}]}})
 
 
+def test_a_quota_of_the_gateways_namespace_counts_the_canarys_gateways_at_the_size_that_stables_have(mesh: Lab) -> None:
+    hard = {"pods": "6"}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few", "namespace": SPACE}}
+    mesh.patch(f"hpa/{DOOR}-{STABLE}", {"spec": {"minReplicas": 4}}, SPACE)
+    mesh.apply(quota | {"spec": {"hard": hard}})
+    mesh.rest()
+    refused = mesh.pilotage("upgrade", "start", "--revision", CANARY).must(3)
+    assert f"quota {SPACE}/few leaves 2 of 6 pods; 4 are needed" in refused.err
+    more = mesh.pilotage("gateway", "enable", "--type", "internal").must()
+    assert "installed" in more.out
+    refused = mesh.pilotage("gateway", "enable", "--type", "internal", "--name", "third").must(3)
+    assert "QuotaShort" in refused.err
+
+
 def test_a_mesh_with_gateways_is_disabled_and_leaves_no_gateway(mesh: InMemory) -> None:
     mesh.pilotage("disable", "--yes").must()
     for kind in (*KINDS, "services", "pods"):

@@ -29,14 +29,14 @@ def capacity_short(snapshot: Snapshot, objects: Sequence[Obj]) -> Iterator[Findi
 
 
 def quota_short(snapshot: Snapshot, objects: Sequence[Obj]) -> Iterator[Finding]:
-    """A quota of the mesh's namespace that leaves less than what is still to be made of `objects`."""
+    """A quota that leaves less than what is still to be made of `objects` in its namespace."""
     if snapshot.unknown.keys() & {"quotas", "pods"}:
         return
-    needed = _quota_needs(snapshot, objects)
     for quota in snapshot.quotas:
+        needed = _quota_needs(snapshot, [obj for obj in objects if obj["metadata"].get("namespace") == quota.namespace])
         for resource, (hard, used) in quota.limits.items():
             if needed[resource] > hard - used:
-                yield _quota_finding(quota, resource, needed[resource], snapshot)
+                yield _quota_finding(quota, resource, needed[resource])
 
 
 def _free(snapshot: Snapshot) -> dict[str, list[int]]:
@@ -83,9 +83,9 @@ def _short(need: PodNeed, unplaced: int, free: dict[str, list[int]], reasons: li
 
 
 def _quota_needs(snapshot: Snapshot, objects: Sequence[Obj]) -> Counter[str]:
-    here = [obj for obj in objects if obj["metadata"].get("namespace") == snapshot.profile.namespace]
-    needed = object_counts(obj for obj in here if ref_of(obj) not in snapshot.live)
-    for need in pod_needs(here):
+    """Of what is all in one namespace."""
+    needed = object_counts(obj for obj in objects if ref_of(obj) not in snapshot.live)
+    for need in pod_needs(objects):
         missing = max(need.replicas - sum(1 for pod in snapshot.pods if _is_of(pod, need)), 0)
         needed.update({"pods": missing, "count/pods": missing})
         for name in ("cpu", "memory"):
@@ -94,15 +94,14 @@ def _quota_needs(snapshot: Snapshot, objects: Sequence[Obj]) -> Counter[str]:
     return needed
 
 
-def _quota_finding(quota: Quota, resource: str, needed: int, snapshot: Snapshot) -> Finding:
+def _quota_finding(quota: Quota, resource: str, needed: int) -> Finding:
     hard, used = quota.limits[resource]
-    namespace = snapshot.profile.namespace
     words = [_amount(resource, amount) for amount in (max(hard - used, 0), hard, needed)]
     return Finding(
         "QuotaShort",
-        f"quota {namespace}/{quota.name} leaves {words[0]} of {words[1]} {resource}; {words[2]} are needed",
+        f"quota {quota.namespace}/{quota.name} leaves {words[0]} of {words[1]} {resource}; {words[2]} are needed",
         quota.name,
-        f"kubectl edit resourcequota -n {namespace} {quota.name}",
+        f"kubectl edit resourcequota -n {quota.namespace} {quota.name}",
     )
 
 

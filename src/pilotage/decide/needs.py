@@ -50,7 +50,16 @@ def object_counts(objects: Iterable[Obj]) -> Counter[str]:
         counts[f"count/{plural}.{group}" if group else f"count/{plural}"] += 1
         if not group:
             counts[plural] += 1
+        if obj["kind"] == "Service":
+            counts.update(_of_service(obj["spec"]))
     return counts
+
+
+def _of_service(spec: Obj) -> Counter[str]:
+    balanced = spec.get("type") == "LoadBalancer"
+    opens = spec.get("type") == "NodePort" or (balanced and spec.get("allocateLoadBalancerNodePorts", True))
+    ports = len(spec.get("ports") or ()) if opens else 0
+    return Counter({"services.loadbalancers": int(balanced), "services.nodeports": ports})
 
 
 def _need(deployment: Obj, replicas: int) -> PodNeed:

@@ -143,8 +143,8 @@ def capacity_short(snapshot: Snapshot, request: Request) -> Findings:
 
 
 def quota_short(snapshot: Snapshot, request: Request) -> Findings:
-    """A quota does not hold the new control plane."""
-    yield from capacity.quota_short(snapshot, request.objects)
+    """A quota, of the mesh's namespace or of a gateway's, does not hold the new revision."""
+    yield from capacity.quota_short(snapshot, (*request.objects, *request.gateways))
 
 
 def foreign_gateway(snapshot: Snapshot, request: Request) -> Findings:

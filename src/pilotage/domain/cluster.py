@@ -102,7 +102,8 @@ class Node(msgspec.Struct, frozen=True):
 
 
 class Quota(msgspec.Struct, frozen=True):
-    """One ResourceQuota of the mesh namespace: resource name -> (hard, used), millicores or bytes or counts."""
+    """One ResourceQuota: resource name -> (hard, used), millicores or bytes or counts."""
 
+    namespace: str
     name: str
     limits: dict[str, tuple[int, int]]

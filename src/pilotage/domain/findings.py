@@ -109,7 +109,7 @@ _ROWS = (
     ),
     Rule("InjectionLabelConflict", _E, _START, "injection selectors", "istio-injection beside istio.io/rev"),
     Rule("CapacityShort", _E, _INSTALL | {Verb.GATEWAY}, "AKS troubleshooting", "The nodes cannot hold the canary"),
-    Rule("QuotaShort", _E, _INSTALL, "Kubernetes ResourceQuota", "A quota cannot hold the canary"),
+    Rule("QuotaShort", _E, _INSTALL | {Verb.GATEWAY}, "Kubernetes ResourceQuota", "A quota cannot hold the canary"),
     Rule("PermissionMissing", _E, frozenset(Verb), "SelfSubjectAccessReview", "You may not do what the verb needs"),
     Rule("ForeignControlPlane", _E, _INSTALL, "never touch what is not ours", "An Istio that Pilotage did not install"),
     Rule("MeshElsewhere", _E, frozenset(Verb), "a mesh never moves", "Our control planes are in another namespace"),

@@ -1,5 +1,6 @@
 """Nodes and quotas: what a canary may still ask for. Called by `observe`."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from pilotage.domain.cluster import Node, Quota
@@ -14,9 +15,9 @@ def nodes(kube: Reads) -> tuple[Node, ...]:
     return tuple(parse_node(obj) for obj in kube.list("v1", "Node"))
 
 
-def quotas(kube: Reads, namespace: str) -> tuple[Quota, ...]:
-    """ResourceQuotas of the mesh namespace."""
-    return tuple(parse_quota(obj) for obj in kube.list("v1", "ResourceQuota", namespace))
+def quotas(kube: Reads, namespaces: Iterable[str]) -> tuple[Quota, ...]:
+    """ResourceQuotas of these namespaces."""
+    return tuple(parse_quota(obj) for space in namespaces for obj in kube.list("v1", "ResourceQuota", space))
 
 
 def parse_node(obj: Obj) -> Node:
@@ -39,6 +40,7 @@ def parse_quota(obj: Obj) -> Quota:
     status = obj.get("status") or {}
     hard, used = status.get("hard") or (obj.get("spec") or {}).get("hard") or {}, status.get("used") or {}
     return Quota(
+        obj["metadata"]["namespace"],
         obj["metadata"]["name"],
         {name: (amount(name, limit), amount(name, used.get(name, 0))) for name, limit in hard.items()},
     )

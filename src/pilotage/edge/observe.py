@@ -114,7 +114,7 @@ def _nodes(look: Look) -> tuple[Node, ...]:
 def _quotas(look: Look) -> tuple[Quota, ...]:
     from pilotage.edge.capacity import quotas
 
-    return quotas(look.source, look.namespace)
+    return quotas(look.source, sorted(_homes(look)))
 
 
 def _control_planes(look: Look) -> tuple[ControlPlane, ...]:
@@ -153,10 +153,13 @@ def _live(look: Look) -> dict[ObjectRef, Obj]:
 
 
 def _autoscalers(look: Look) -> tuple[Obj, ...]:
-    """Of the namespaces that our Deployments are in, or will be."""
-    spaces = {look.namespace} | {ref.namespace for ref in look.refs if ref.kind == "Deployment"}
-    lists = [look.pool.submit(look.source.list, *_HPA, space) for space in sorted(spaces)]
+    lists = [look.pool.submit(look.source.list, *_HPA, space) for space in sorted(_homes(look))]
     return tuple(obj for future in lists for obj in future.result())
+
+
+def _homes(look: Look) -> set[str]:
+    """Namespaces that our Deployments are in, or will be."""
+    return {look.namespace} | {ref.namespace for ref in look.refs if ref.kind == "Deployment"}
 
 
 def _istiods(look: Look) -> tuple[IstiodReport, ...]:

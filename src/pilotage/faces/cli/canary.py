@@ -54,9 +54,9 @@ def preflight_of(canary: Canary, there: ServiceMesh | None, config: str | None) 
     lacking = missing_permissions(session.kube, (*needs, *grants))
     denied, ungrantable = (tuple(each for each in asked if each in lacking) for asked in (needs, grants))
     snapshot = msgspec.structs.replace(snapshot, denied=denied, ungrantable=ungrantable)
+    if there is not None:  # its HPAs will ask for as many pods as stable's
+        objects = as_counterparts(objects, snapshot, target.name, there.spec.revisions[0].name)
     own = tuple(obj for obj in objects if obj["metadata"].get("labels", {}).get("istio.io/rev") == target.name)
-    if there is not None:  # its HPA will ask for as many pods as stable's
-        own = as_counterparts(own, snapshot, target.name, there.spec.revisions[0].name)
     doors = tuple(obj for obj in objects if gateway_in(obj["metadata"].get("labels", {}).get(PART, "")))
     asked = Request(target, canary.verb, own, without_mesh_config=config is not None, gateways=doors)
     return preflight(snapshot, asked)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 import msgspec
 
-from pilotage.decide.capacity import capacity_short
+from pilotage.decide.capacity import capacity_short, quota_short
 from pilotage.decide.force import Mark, gateway_annotation
 from pilotage.decide.gateway_removal import gateway_in_use, lost
 from pilotage.decide.gateway_rules import foreign_gateways, namespace_labelled
@@ -174,6 +174,7 @@ def _preflight(session: Session, asked: ServiceMesh, name: str) -> Sequence[Find
         *namespace_labelled(seen, [gateway]),
         *permission_missing(seen, Request(desired.stable)),
         *capacity_short(seen, bodies),
+        *quota_short(seen, bodies),
     )
 
 
