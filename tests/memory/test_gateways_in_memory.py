@@ -232,6 +232,22 @@ def test_the_type_of_a_gateway_cannot_be_changed(mesh: Lab) -> None:
         mesh.patch("servicemesh/default", {"spec": {"gateways": [{"name": DOOR, "type": "Egress"}]}})
 
 
+def test_get_revisions_shows_gateways_per_revision_once_there_are_some(bare: InMemory) -> None:
+    assert "Gateways" not in bare.pilotage("get-revisions").must().out
+    opened(bare)
+    bare.pilotage("upgrade", "start", "--revision", CANARY).must()
+    header, _, *lines = bare.pilotage("get-revisions").must().out.splitlines()
+    assert header.split()[-1] == "Gateways"
+    shown = {line.split()[0]: line.endswith("1, 2/2 pods") for line in lines}
+    assert [name for name, there in shown.items() if there] == [STABLE, CANARY]
+    rows = bare.pilotage("get-revisions", "-o", "json").must().document["meshRevisions"]
+    gateway = {"name": DOOR, "namespace": SPACE, "ready": 2, "desired": 2}
+    assert {row["revision"]: row["gateways"] for row in rows if row["gateways"]} == {
+        STABLE: [gateway],
+        CANARY: [gateway],
+    }
+
+
 def test_a_quota_of_the_gateways_namespace_counts_the_canarys_gateways_at_the_size_that_stables_have(mesh: Lab) -> None:
     hard = {"pods": "6"}
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few", "namespace": SPACE}}

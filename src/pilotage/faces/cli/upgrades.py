@@ -7,6 +7,7 @@ import click
 
 from pilotage.decide import eligibility
 from pilotage.decide.eligibility import UpgradeProfile
+from pilotage.decide.gatewaylist import list_gateways
 from pilotage.decide.support import Support, installed_revisions, support_of
 from pilotage.domain.errors import NoCluster
 from pilotage.domain.mesh import ProfileName
@@ -20,14 +21,21 @@ from pilotage.faces.render.table import ruled
 
 _HEADERS = ("Revision", "Upgrades", "CompatibleWith", "CompatibleVersions")
 _NONE = "None available"
+_LISTED = frozenset({"mesh", "live"})
+Gateways = dict[str, list[dict[str, Any]]]  # revision -> name, namespace, ready, desired
 
 
 @command()
 @output
 def get_revisions(session: Session, output: str) -> None:
-    """List the catalog's supported revisions, and what each may be upgraded to. Asks the cluster for names only."""
+    """List the catalog's supported revisions, and what each may be upgraded to; where there are gateways, theirs too.
+
+    Asks the cluster for nothing but names and gateways.
+    """
     rows = eligibility.get_revisions(Support(session.catalog, _names(session), Version(1, 0), session.now.date()))
-    emit(output, {"meshRevisions": [_document(row) for row in rows]}, lambda: _lines(rows))
+    gateways = _gateways(session)
+    documents = [_document(row) | {"gateways": gateways.get(row.revision, [])} for row in rows]
+    emit(output, {"meshRevisions": documents}, lambda: _lines(rows, gateways))
 
 
 @command()
@@ -55,15 +63,38 @@ def _names(session: Session) -> Profile:
         return PROFILES[ProfileName.ISTIO]
 
 
+def _gateways(session: Session) -> Gateways:
+    """Of a mesh that has some: for each of its revisions."""
+    try:
+        asked = session.mesh is not None and session.mesh.spec.gateways
+    except NoCluster:
+        return {}
+    found: Gateways = {}
+    for row in list_gateways(session.snapshot(_LISTED)) if asked else ():
+        for pods in row.revisions:
+            counts = {"ready": pods.ready, "desired": pods.desired}
+            found.setdefault(pods.revision, []).append({"name": row.name, "namespace": row.namespace, **counts})
+    return found
+
+
 def _document(row: UpgradeProfile) -> dict[str, Any]:
     """What `az aks mesh` prints, then what it does not say."""
     more = {"supported": row.supported, "endOfSupport": row.end_of_support}
     return row.as_aks() | more | {"findings": [document(reason) for reason in row.reasons]}
 
 
-def _lines(rows: Sequence[UpgradeProfile]) -> list[str]:
+def _lines(rows: Sequence[UpgradeProfile], gateways: Gateways | None = None) -> list[str]:
     cells = [
         (row.revision, ", ".join(row.upgrades) or _NONE, "kubernetes", ", ".join(row.compatible_versions) or _NONE)
         for row in rows
     ]
-    return ruled(_HEADERS, cells)
+    if not gateways:
+        return ruled(_HEADERS, cells)
+    more = [(*cell, _counted(gateways.get(row.revision, []))) for cell, row in zip(cells, rows, strict=True)]
+    return ruled((*_HEADERS, "Gateways"), more)
+
+
+def _counted(found: list[dict[str, Any]]) -> str:
+    """How many, and how many of their pods are ready."""
+    ready, desired = (sum(each[key] for each in found) for key in ("ready", "desired"))
+    return f"{len(found)}, {ready}/{desired} pods" if found else ""
