@@ -11,7 +11,9 @@ from pilotage.decide.rollout import hindered, rolled
 from pilotage.domain.actions import Apply, Plan, Wait
 from pilotage.domain.catalog import Catalog, Release
 from pilotage.domain.istio import ControlPlane
-from pilotage.domain.mesh import PatchState
+from pilotage.domain.mesh import Gateway, GatewayType, PatchState
+from pilotage.domain.names import gateway_part
+from pilotage.domain.objects import ref_of
 from pilotage.domain.patching import Course
 from pilotage.domain.state import Desired, Revision, Snapshot
 from pilotage.domain.version import Version
@@ -119,6 +121,20 @@ def budget(**spec: Any) -> Any:
 def test_a_rollout_below_its_budget_is_told(replicas: int, rollout: Any, kept: Any, below: bool) -> None:
     asked = desired(Course(), rollout, kept)
     assert bool(below_budget(asked, seen(replicas=replicas), "1-30")) is below
+
+
+@pytest.mark.parametrize(("unavailable", "below"), [(0, False), (1, False), (2, True)])
+def test_a_gateway_has_its_budget_too_and_is_counted_as_it_is_scaled(unavailable: int, below: bool) -> None:
+    meta = {"name": "door-1-30", "namespace": "edge"}
+    rendered = {"apiVersion": "apps/v1", **deployment(maxUnavailable=unavailable), "metadata": meta}
+    asked = replace(
+        desired(Course()),
+        gateways=(Gateway("door", GatewayType.EXTERNAL, "edge"),),
+        gateway_objects={gateway_part("1-30", "door"): (rendered, budget(minAvailable=2))},
+    )
+    live = {ref_of(rendered): {"spec": {"replicas": 3}}}
+    words = below_budget(asked, seen(live=live), "1-30")
+    assert ("1 of 3 pods of gateway door" in words) is below
 
 
 def test_a_patch_that_would_go_below_the_budget_does_not_begin() -> None:

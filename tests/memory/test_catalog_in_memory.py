@@ -82,6 +82,16 @@ def test_a_url_is_fetched_and_kept_and_what_is_not_signed_is_not_believed(mesh: 
         assert conditions(mesh)["Ready"] == "all is as asked"
 
 
+def test_releases_says_when_another_catalog_stands_in(mesh: InMemory) -> None:
+    source(mesh, configMap="istio-releases")
+    missing = mesh.pilotage("releases", "-o", "json").must().document
+    assert missing["catalog"]["source"] == "packaged"
+    assert "CatalogRejected" in {each["code"] for each in missing["findings"]}
+    assert "configmap/istio-releases: the ConfigMap does not exist" in mesh.pilotage("releases").must().err
+    mesh.apply(configmap(CATALOG))
+    assert "CatalogRejected" not in mesh.pilotage("releases").must().err
+
+
 def test_without_an_operator_a_verb_fetches_by_itself(mesh: InMemory) -> None:
     with publishing() as site:
         source(mesh, url=site.url, publicKey=site.public_key)

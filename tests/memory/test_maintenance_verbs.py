@@ -13,6 +13,7 @@ from pilotage_memory.world import World
 
 REVISION, SPACE = "asm-1-30", "aks-istio-system"
 SATURDAY = ("--schedule-type", "Weekly", "--day-of-week", "Saturday", "--start-time", "22:00", "--duration", "8")
+DAY = ("--duration", "24")
 
 
 class Mesh(InMemory):
@@ -64,7 +65,8 @@ def test_a_window_is_set_shown_and_deleted(mesh: Mesh) -> None:
         }
     ]
     shown = mesh.pilotage("maintenance", "show").must().out.splitlines()
-    assert shown[1].split() == ["default", "every", "week", "on", "Saturday", "22:00", "Europe/Berlin", "8", "h"]
+    assert shown[0].split() == ["NAME", "SCHEDULE", "START", "DURATION", "FOR"]
+    assert " ".join(shown[1].split()) == "default every week on Saturday 22:00 Europe/Berlin 8 h patches"
     mesh.pilotage("maintenance", "delete", "--yes").must()
     assert "maintenanceWindows" not in mesh.spec
     assert "work starts at any time" in mesh.pilotage("maintenance", "show").must().out
@@ -74,13 +76,45 @@ def test_next_says_the_three_starts_and_what_each_would_do(mesh: Mesh) -> None:
     free(mesh)
     mesh.pilotage("maintenance", "set", *SATURDAY).must()
     lines = mesh.pilotage("maintenance", "next").must().out.splitlines()
-    assert [" ".join(line.split()) for line in lines[1:]] == [
+    assert [" ".join(line.split()) for line in lines[1:4]] == [
         "2026-09-26 22:00 UTC 2026-09-27 06:00 UTC nothing",
         f"2026-10-03 22:00 UTC 2026-10-04 06:00 UTC {REVISION}: 1.30.4 to 1.30.5",
         "2026-10-10 22:00 UTC 2026-10-11 06:00 UTC nothing",
     ]
     document = json.loads(mesh.pilotage("maintenance", "next", "-o", "json").must().out)
     assert [start["work"] for start in document["starts"]] == ["", f"{REVISION}: 1.30.4 to 1.30.5", ""]
+
+
+def test_a_window_shows_from_when_it_holds_when_it_does_not_and_what_for(mesh: Mesh) -> None:
+    more = ("--start-date", "2026-09-01", "--not-allowed-dates", "2026-12-23/2027-01-03")
+    said = mesh.pilotage("maintenance", "set", "--schedule-type", "Daily", "--start-time", "00:00", *DAY, *more).must()
+    assert "it is open now, until 2026-09-26 00:00 UTC" in said.out
+    mesh.pilotage("maintenance", "set", "nightly", *SATURDAY).must()
+    mesh.pilotage("maintenance", "set", "unused", *SATURDAY).must()
+    mesh.patch("servicemesh/default", {"spec": {"proxyRestarts": {"mode": "InWindow", "window": "nightly"}}})
+    shown = [" ".join(line.split()) for line in mesh.pilotage("maintenance", "show").must().out.splitlines()]
+    assert shown == [
+        "NAME SCHEDULE START DURATION FROM NOT ON FOR",
+        "default every day 00:00 UTC+00:00 24 h 2026-09-01 2026-12-23 to 2027-01-03 patches",
+        "nightly every week on Saturday 22:00 UTC+00:00 8 h proxy restarts",
+        "unused every week on Saturday 22:00 UTC+00:00 8 h nothing",
+    ]
+    assert (
+        "restarts of workloads whose proxies are behind" in mesh.pilotage("maintenance", "next", "nightly").must().out
+    )
+    asked = mesh.pilotage("maintenance", "delete", "nightly", given="n\n")
+    assert "the operator restarts no workload" in asked.must(3).err
+    mesh.pilotage("maintenance", "delete", "unused").must()
+
+
+def test_next_says_what_keeps_a_patch_from_every_start(mesh: Mesh) -> None:
+    mesh.pilotage("maintenance", "set", *SATURDAY).must()
+    said = mesh.pilotage("--today", "2026-10-20", "maintenance", "next").must().out
+    assert f"{REVISION} is kept at 1.30.4 by the version in its entry of spec.revisions" in said.lower()
+    assert "No operator runs here: nothing starts by itself" in said
+    free(mesh)
+    document = json.loads(mesh.pilotage("maintenance", "next", "-o", "json").must().out)
+    assert document["notes"][0] == "1.30.5 is out, and old enough on 2026-09-28 (minAge 7d)"
 
 
 def test_next_says_why_a_due_patch_would_not_start(mesh: Mesh) -> None:
@@ -127,6 +161,21 @@ def test_patch_start_takes_the_newest_patch_whatever_its_age_and_takes_the_pin_o
     assert mesh.spec["revisions"] == [{"name": REVISION, "owner": "Managed"}]
     assert not mesh.get("servicemesh/default")["metadata"].get("annotations")
     assert "no newer patch is known" in mesh.pilotage("patch", "start").must().out
+
+
+def test_a_patch_that_is_on_its_way_is_told_and_followed_and_begun_only_once(mesh: Mesh) -> None:
+    free(mesh)
+    mesh.pilotage("patch", "start", "--yes", "--no-wait").must()
+    assert "1.30.5 is due, and " in (asked := mesh.pilotage("check").must().out) and "asked for it now" in asked
+    resource = mesh.get("servicemesh/default")
+    begun = {"revision": REVISION, "from": "1.30.4", "to": "1.30.5", "since": "2026-09-25T00:00:00Z"}
+    status = {**resource["status"], "patch": begun}
+    mesh.world.store.update({**resource, "status": status}, subresource="status")
+    assert f"{REVISION} is on its way from 1.30.4 to 1.30.5" in mesh.pilotage("check").must().out
+    dry = mesh.pilotage("patch", "start", "--dry-run").must()
+    assert dry.out == f"{REVISION} is on its way from 1.30.4 to 1.30.5; nothing was written.\n"
+    assert f"{REVISION} runs 1.30.5" in mesh.pilotage("patch", "start").must().out
+    assert mesh.image == "1.30.5"
 
 
 def test_patch_start_asks_first(mesh: Mesh) -> None:

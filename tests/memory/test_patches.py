@@ -294,7 +294,7 @@ def test_without_its_status_a_revision_keeps_the_version_that_runs(operator: Ope
     operator.spec(patches={"hold": True})
     operator.releases(release(3), release(4))
     resource = operator.mesh.get("servicemesh/default")
-    operator.mesh.world.store.update({**resource, "status": {}})
+    operator.mesh.world.store.update({**resource, "status": {}}, subresource="status")
     operator.goes_on()
     assert operator.image == "1.30.3"
 

@@ -61,7 +61,7 @@ def course(facts: Facts) -> Course:
         return Course(versions)
     patch = under_way(facts.mesh)
     if patch and not patch.failed:
-        return Course(versions, patch)
+        return Course(versions, patch, findings=(_rolling(facts, patch),))
     every = tuple(due(facts))
     begins = next(filter(None, (_begins(facts, each) for each in every)), None)
     asked = tuple(each.revision for each in every if _asked(facts, each.revision))
@@ -156,10 +156,20 @@ def _begins(facts: Facts, each: Due) -> PatchState | None:
     return PatchState(each.revision, str(each.before), str(each.to), since)
 
 
+def _rolling(facts: Facts, patch: PatchState) -> Finding:
+    """No rule is broken: so that a look at the mesh tells why it moves."""
+    way = f"{patch.revision} is on its way from {patch.before} to {patch.to} since {patch.since:%Y-%m-%d %H:%M} UTC"
+    words = f"{way}; what is not ready within {policy_of(facts.mesh).timeout} goes back"
+    return Finding("PatchDue", words, patch.revision, _START)
+
+
 def _finding(facts: Facts, each: Due) -> Finding:
     what = f"{each.revision} runs {each.before}; {each.to} is due"
     if each.held:
         return Finding("PatchHeld", f"{what}, and held: {each.held}", each.revision, _way_out(each.held))
+    asked = _asked(facts, each.revision)
+    if asked:
+        return Finding("PatchDue", f"{what}, and {asked.by} asked for it now", each.revision, _START)
     return Finding("PatchDue", f"{what}, {when(each, facts.now)}", each.revision, _START)
 
 

@@ -46,7 +46,7 @@ def _begun(made: Plan, begun: PatchState, problem: str, now: datetime) -> Plan:
     """Written down first; the next look, which no change of the cluster would bring about, makes it."""
     if problem:
         words = f"{begun.revision} runs {begun.before}; {begun.to} is due, and held: {problem}"
-        fix = "give its Deployment a smaller rollingMaxUnavailable, in spec.values"
+        fix = "let a rollout take fewer pods: rollingMaxUnavailable in spec.values, strategy in a gateway's values"
         held = Finding("PatchHeld", words, begun.revision, fix)
         others = tuple(each for each in made.findings if (each.code, each.subject) != ("PatchDue", begun.revision))
         return structs.replace(made, findings=(*others, held))

@@ -73,7 +73,7 @@ def of_mesh(place: CatalogSource, find: Find, built_in: Catalog) -> Catalog:
     try:
         checked(place)
         if place.config_map:
-            return parsed(text_in(find(place.config_map), f"the mesh's namespace/{place.config_map}"), source)
+            return parsed(text_in(find(place.config_map), source), source)
         if kept.text:
             return _with(_verified(place, kept), _told(kept))
         return _with(built_in, _told(kept) or Trouble(STALE, f"{source} was not fetched yet"))

@@ -29,7 +29,7 @@ from pilotage.faces.render.findings import by_weight
 
 def judged(session: Session) -> tuple[Snapshot, list[Finding]]:
     """A Snapshot that knows whether an operator runs, and the findings of all rules, errors first."""
-    operator = _operator(session)
+    operator = operator_of(session)
     snapshot = msgspec.structs.replace(session.snapshot(), operator=operator.runs)
     return snapshot, by_weight(
         (
@@ -58,7 +58,8 @@ def skewed(session: Session) -> Iterator[Finding]:
         yield from skew(schema_version(), installed(session.kube), session.newer_fields)
 
 
-def _operator(session: Session) -> Operator:
+def operator_of(session: Session) -> Operator:
+    """Of this mesh; as if there were none where that may not be seen."""
     try:
         return find_operator(session.kube, session.profile.namespace, real_now())
     except Denied:

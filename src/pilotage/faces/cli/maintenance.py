@@ -3,24 +3,25 @@
 Flags are those of `az aks maintenanceconfiguration`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
 import msgspec
 
-from pilotage.decide.forecast import Start, in_words, starts
+from pilotage.decide.forecast import not_taken, restarts_in_words, starts
 from pilotage.decide.patches import Facts, due, facts_of
-from pilotage.decide.windows import DEFAULT, parse_window
+from pilotage.decide.windows import DEFAULT, coming, current, parse_window
 from pilotage.domain.errors import Refused
 from pilotage.domain.maintenance import MaintenanceWindow, Weekday, WeekIndex
 from pilotage.domain.mesh import ServiceMesh
 from pilotage.faces.cli import options
 from pilotage.faces.cli.ask import confirm
 from pilotage.faces.cli.drive import NO_MESH, edit, enabled_mesh, refuse, report
+from pilotage.faces.cli.judged import operator_of
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.emit import emit
-from pilotage.faces.render.table import table
+from pilotage.faces.render.windows import Next, document, lines, listed, when_open
 
 _PARTS = frozenset({"mesh", "control_planes"})
 _KINDS = {
@@ -40,15 +41,21 @@ _NAME = click.argument("name", default=DEFAULT, metavar="[NAME]")
 
 def _schedule(function: Callable[..., Any]) -> Callable[..., Any]:
     """The flags of `set`."""
-    types = click.Choice(["Daily", "Weekly", "AbsoluteMonthly", "RelativeMonthly"], case_sensitive=False)
+    kinds = ["Daily", "Weekly", "AbsoluteMonthly", "RelativeMonthly"]
+    types = click.Choice(kinds, case_sensitive=False)
     days = click.Choice([each.value for each in Weekday], case_sensitive=False)
     weeks = click.Choice([each.value for each in WeekIndex], case_sensitive=False)
     dates = "FIRST/LAST: days on which nothing starts, the last one included. May be given again."
     for option in (
         click.option("--not-allowed-dates", multiple=True, metavar="FIRST/LAST", help=dates),
-        click.option("--week-index", type=weeks, help="Which of a month's DAY-OF-WEEKs; Last may be the fifth."),
+        click.option(
+            "--week-index",
+            type=weeks,
+            metavar="First|…|Fourth|Last",
+            help="Which of a month's DAY-OF-WEEKs; Last may be the fifth.",
+        ),
         click.option("--day-of-month", type=int, help="1 to 31; a month without that day is passed over."),
-        click.option("--day-of-week", type=days, help="Monday to Sunday."),
+        click.option("--day-of-week", type=days, metavar="DAY", help="Monday to Sunday."),
         click.option("--interval-months", type=int, help="Every so many months; 1 if not given."),
         click.option("--interval-weeks", type=int, help="Every so many weeks; 1 if not given."),
         click.option("--interval-days", type=int, help="Every so many days; 1 if not given."),
@@ -57,7 +64,9 @@ def _schedule(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--utc-offset", metavar="±HH:MM", help="Offset of the start time; +00:00 if not given."),
         click.option("--duration", "duration_hours", type=int, default=4, show_default=True, help="Hours, 4 to 24."),
         click.option("--start-time", required=True, metavar="HH:MM", help="When it opens, in its zone."),
-        click.option("--schedule-type", "kind", type=types, required=True, help="How it comes again."),
+        click.option(
+            "--schedule-type", "kind", type=types, metavar="|".join(kinds), required=True, help="How it comes again."
+        ),
         _NAME,
     ):
         function = option(function)
@@ -68,22 +77,19 @@ def _schedule(function: Callable[..., Any]) -> Callable[..., Any]:
 @options.output
 def show(session: Session, output: str) -> None:
     """List the maintenance windows of the mesh."""
-    windows = _mesh(session).spec.maintenance_windows or []
-    rows = [
-        (each.name, _when(each), f"{each.start_time} {_zone(each)}", f"{each.duration_hours} h") for each in windows
-    ]
-
-    def lines() -> list[str]:
-        return table(("NAME", "SCHEDULE", "START", "DURATION"), rows) if rows else [_ANY]
-
-    emit(output, {"maintenanceWindows": msgspec.to_builtins(windows)}, lines)
+    mesh = _mesh(session)
+    answer = {"maintenanceWindows": msgspec.to_builtins(mesh.spec.maintenance_windows or [])}
+    emit(output, answer, lambda: listed(mesh))
 
 
 @options.command()
 @_NAME
 @options.output
 def next_(session: Session, name: str, output: str) -> None:
-    """Show the next three starts of a window, and what would start then as things are now."""
+    """Show the next three starts of a window, and what would start then as things are now.
+
+    NAME is default if it is not given: the window that gates patches.
+    """
     facts = facts_of(session.snapshot(_PARTS))
     if facts is None:
         refuse(NO_MESH)
@@ -91,7 +97,8 @@ def next_(session: Session, name: str, output: str) -> None:
     if window is None and name != DEFAULT:
         raise Refused(f"there is no maintenance window {name}", fix="pilotage maintenance show")
     found = starts(facts, parse_window(window)) if window else ()
-    emit(output, _document(facts, window, found), lambda: _lines(facts, window, found))
+    told = Next(window, found, () if window else tuple(due(facts)), tuple(_notes(session, facts, name)))
+    emit(output, document(told), lambda: lines(told))
 
 
 @options.command()
@@ -101,17 +108,18 @@ def next_(session: Session, name: str, output: str) -> None:
 def set_(session: Session, name: str, dry_run: bool, output: str, **flags: Any) -> None:
     """Create a maintenance window, or replace the one of that name.
 
-    Work starts only inside it and may finish after it. The window default gates patches.
+    Work starts only inside it and may finish after it. NAME is default if it is not given: the window that gates
+    patches. Another is for spec.proxyRestarts to name.
     """
     window = _window(name, flags)
     parsed = parse_window(window)
     mesh = enabled_mesh(session)
     windows = [each for each in mesh.spec.maintenance_windows or [] if each.name != name]
     _write(session, mesh, [*windows, window], dry_run)
-    first = next(iter(starts(Facts(mesh, {}, session.catalog, session.now), parsed)), None)
-    opens = f"it opens {first.opening.start:%Y-%m-%d %H:%M} UTC" if first else "it does not open in the next ten years"
+    now = session.now
+    opens = when_open(current(parsed, now) or next(iter(coming(parsed, now, 1)), None), now)
     words = f"maintenance window {name} {'would be' if dry_run else 'is'} set; {opens}."
-    report(output, words, then="pilotage maintenance next")
+    report(output, words, then=" ".join(("pilotage maintenance next", *([name] if name != DEFAULT else []))))
 
 
 @options.command()
@@ -120,17 +128,30 @@ def set_(session: Session, name: str, dry_run: bool, output: str, **flags: Any) 
 @options.output
 @options.yes
 def delete(session: Session, name: str, dry_run: bool, output: str, yes: bool) -> None:
-    """Delete a maintenance window. Without the window default patches start at any time."""
+    """Delete a maintenance window. NAME is default if it is not given; without it patches start at any time."""
     mesh = enabled_mesh(session)
     if _find(mesh, name) is None:
         raise Refused(f"there is no maintenance window {name}", fix="pilotage maintenance show")
-    if name == DEFAULT and not dry_run:
-        confirm("Without the window default patches may start at any time. Go on?", yes)
+    without = _without(mesh, name)
+    if without and not dry_run:
+        confirm(f"Without the window {name} {without}. Go on?", yes)
     _write(session, mesh, [each for each in mesh.spec.maintenance_windows or [] if each.name != name], dry_run)
     report(output, f"maintenance window {name} {'would be' if dry_run else 'was'} deleted.")
 
 
-_ANY = "No maintenance window is set: work starts at any time."
+def _notes(session: Session, facts: Facts, name: str) -> Iterator[str]:
+    """Why less starts than one might think."""
+    if name == DEFAULT:
+        yield from not_taken(facts)
+    if not operator_of(session).runs:
+        yield "no operator runs here: nothing starts by itself, and pilotage patch start takes a patch by hand"
+
+
+def _without(mesh: ServiceMesh, name: str) -> str:
+    """What changes for work that starts in the window, "" where none does."""
+    patches = ["patches may start at any time"] if name == DEFAULT else []
+    restarts = ["the operator restarts no workload"] if restarts_in_words(mesh.spec.proxy_restarts, name) else []
+    return ", and ".join((*patches, *restarts))
 
 
 def _mesh(session: Session) -> ServiceMesh:
@@ -172,42 +193,3 @@ def _camel(fields: dict[str, Any]) -> dict[str, Any]:
         return first + "".join(map(str.title, rest))
 
     return {camel(name): value for name, value in fields.items()}
-
-
-def _when(window: MaintenanceWindow) -> str:
-    schedule = window.schedule
-    if schedule.daily:
-        return _every(schedule.daily.interval_days, "day")
-    if schedule.weekly:
-        return f"{_every(schedule.weekly.interval_weeks, 'week')} on {schedule.weekly.day_of_week}"
-    if schedule.absolute_monthly:
-        monthly = schedule.absolute_monthly
-        return f"{_every(monthly.interval_months, 'month')} on day {monthly.day_of_month}"
-    relative = schedule.relative_monthly
-    if relative is None:
-        return "no schedule"
-    return f"{_every(relative.interval_months, 'month')} on the {relative.week_index} {relative.day_of_week}"
-
-
-def _every(count: int, unit: str) -> str:
-    return f"every {unit}" if count == 1 else f"every {count} {unit}s"
-
-
-def _zone(window: MaintenanceWindow) -> str:
-    return window.time_zone or f"UTC{window.utc_offset or '+00:00'}"
-
-
-def _document(facts: Facts, window: MaintenanceWindow | None, found: tuple[Start, ...]) -> Any:
-    rows = [{"start": each.opening.start, "end": each.opening.end, "work": each.work} for each in found]
-    at_once = [] if window else [in_words(each) for each in due(facts)]
-    return msgspec.to_builtins({"window": window, "starts": rows, "atAnyTime": at_once})
-
-
-def _lines(facts: Facts, window: MaintenanceWindow | None, found: tuple[Start, ...]) -> list[str]:
-    if window is None:
-        return [_ANY, *([f"Due now: {in_words(each)}" for each in due(facts)] or ["Nothing is due."])]
-    if not found:
-        return [f"Window {window.name} does not open in the next ten years."]
-    stamp = "%Y-%m-%d %H:%M UTC"
-    rows = [(f"{each.opening.start:{stamp}}", f"{each.opening.end:{stamp}}", each.work or "nothing") for each in found]
-    return table(("START", "END", "WHAT WOULD START"), rows)

@@ -7,7 +7,7 @@ from msgspec import structs
 
 from pilotage.decide.force import Mark, patch_annotation
 from pilotage.decide.patches import Facts, facts_of, newest, policy_of
-from pilotage.decide.versions import takes_patches, versions_of
+from pilotage.decide.versions import takes_patches, under_way, versions_of
 from pilotage.domain.actions import Plan
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding
@@ -25,16 +25,18 @@ _PARTS = frozenset({"mesh", "control_planes"})
 
 
 class Move(NamedTuple):
-    """What `start` is to do: `mesh` as it would be asked for."""
+    """What `start` is to do: `mesh` as it would be asked for. `begun`: it is on its way, and only to be followed."""
 
     entry: Entry
     mesh: ServiceMesh
     before: Version
     to: Version | None
+    begun: bool = False
 
     @property
     def words(self) -> str:
-        return f"{self.entry.name} moves from {self.before} to {self.to}"
+        moves = "is on its way" if self.begun else "moves"
+        return f"{self.entry.name} {moves} from {self.before} to {self.to}"
 
 
 @options.command()
@@ -47,8 +49,9 @@ class Move(NamedTuple):
 def start(session: Session, revision: str | None, **flags: Any) -> None:
     """Take the newest patch of a revision now, outside its window and however young it is.
 
-    Done means proven, as for upgrade start. One that is not ready in time (spec.patches.timeout) goes back by itself.
-    A version in the resource is taken out of it: the revision takes patches from then on.
+    One that is on its way already is followed. Done means proven, as for upgrade start. One that is not ready in time
+    (spec.patches.timeout) goes back by itself. A version in the resource is taken out of it: the revision takes patches
+    from then on.
     """
     mesh = enabled_mesh(session)
     move = _move(session, mesh, revision)
@@ -56,16 +59,15 @@ def start(session: Session, revision: str | None, **flags: Any) -> None:
         return report(flags["output"], f"{move.entry.name} runs {move.before}: no newer patch is known.")
     if flags["dry_run"]:
         return report(flags["output"], f"{move.words}; nothing was written.")
-    pin = f" It is kept at {move.entry.version} by the resource; that is taken out." if move.entry.version else ""
-    confirm(_QUESTION.format(move=move.words, pin=pin), flags["yes"])
-    mark = Mark(session.kube.whoami(), session.now.replace(microsecond=0), move.entry.name)
-    edit(session, mesh, move.mesh.spec, patch_annotation(mark), dry_run=False)
+    if not move.begun:
+        _ask(session, mesh, move, flags["yes"])
     if not flags["wait"]:
-        return report(flags["output"], f"{move.entry.name}: {move.to} was asked for.", then="pilotage status")
+        words = f"{move.words}." if move.begun else f"{move.entry.name}: {move.to} was asked for."
+        return report(flags["output"], words, then="pilotage status")
     how = Following(f"patch start {move.entry.name}", flags["output"], flags["timeout"], flags["local"])
     made = follow(session, mesh, how, _over)
     if made.patch is not None:
-        cause = f"{made.patch.to} was not ready in time, {move.entry.name} runs {made.patch.before} again"
+        cause = f"{made.patch.to} was taken back, {move.entry.name} runs {made.patch.before} again"
         refuse(Finding("PatchFailed", f"{cause}: {made.patch.failed}", move.entry.name, "pilotage check"))
     _refuse_unless_there(session, move, made)
     words = f"{move.entry.name} runs {move.to}; proxies follow when their workloads restart."
@@ -86,6 +88,14 @@ def hold(session: Session, release: bool, dry_run: bool, output: str) -> None:
     report(output, words, then="pilotage maintenance next" if release else "pilotage patch hold --release")
 
 
+def _ask(session: Session, mesh: ServiceMesh, move: Move, yes: bool) -> None:
+    """The person first, then the loop."""
+    pin = f" It is kept at {move.entry.version} by the resource; that is taken out." if move.entry.version else ""
+    confirm(_QUESTION.format(move=move.words, pin=pin), yes)
+    mark = Mark(session.kube.whoami(), session.now.replace(microsecond=0), move.entry.name)
+    edit(session, mesh, move.mesh.spec, patch_annotation(mark), dry_run=False)
+
+
 def _refuse_unless_there(session: Session, move: Move, made: Plan) -> None:
     """A loop that did not begin it says why: an operator may know another catalog, or the budget is in the way."""
     mesh = read_mesh(session.kube) or move.mesh
@@ -102,6 +112,10 @@ def _over(made: Plan) -> bool:
 
 def _move(session: Session, mesh: ServiceMesh, revision: str | None) -> Move:
     """Raises Refused where the revision takes no patches, or they are held."""
+    patch = under_way(mesh)
+    if patch and not patch.failed and revision in (None, patch.revision):
+        entry = next(each for each in mesh.spec.revisions if each.name == patch.revision)
+        return Move(entry, mesh, Version.parse(patch.before), Version.parse(patch.to), begun=True)
     if len(mesh.spec.revisions) > 1:
         way = "pilotage upgrade complete, or rollback"
         refuse(Finding("PatchHeld", "a canary is in progress", mesh.spec.revisions[0].name, way))

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pilotage.decide.announcements import catalog_trouble
 from pilotage.decide.releases import News, releases
 from pilotage.decide.support import Support, support_findings, support_of
 from pilotage.domain.catalog import Catalog, MinorRelease, Release
@@ -38,7 +39,8 @@ def _since(_: click.Context, __: click.Parameter, given: str | None) -> date | V
 def show(session: Session, since: date | Version | None, output: str) -> None:
     """Show newer patches and minors for each revision of this mesh, what they fix, and why it matters."""
     snapshot = session.snapshot(frozenset({"kubernetes", "control_planes", "mesh"}))
-    support, found, ends = support_of(snapshot), releases(snapshot, since), support_findings(snapshot)
+    support, found = support_of(snapshot), releases(snapshot, since)
+    ends = (*catalog_trouble(snapshot), *support_findings(snapshot))
     answer = {
         "catalog": {"source": snapshot.catalog.source, "completeUntil": str(snapshot.catalog.complete_until)},
         "revisions": [_document(each, support) for each in found],
