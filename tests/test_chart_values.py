@@ -11,6 +11,7 @@ from harness import Obj
 from pilotage.domain.crd import service_mesh_crd
 from release import CHART, DIGEST, IMAGE, ROOT, is_crd, one, render
 
+KEY = "A" * 43 + "="
 NONSENSE = {
     "an image without a repository": {"image": {"digest": DIGEST}},
     "an image with neither digest nor tag": {"image": {"repository": "registry.example/pilotage"}},
@@ -22,6 +23,10 @@ NONSENSE = {
     "a setting that nothing reads": {"replicaCount": 2},
     "a port that needs a capability": {"port": 80},
     "a catalog that is a file": {"catalog": "/etc/catalog.yaml"},
+    "a catalog from a URL that nobody signs": {"catalog": "https://releases.example.org/catalog.yaml"},
+    "a key of nothing": {"catalogKey": KEY},
+    "a key that is none": {"catalog": "https://releases.example.org/catalog.yaml", "catalogKey": "secret"},
+    "a catalog that anybody may change on its way": {"catalog": "http://example.org/catalog", "catalogKey": KEY},
     "an address without a length": {"networkPolicy": {"apiServer": {"cidrs": ["10.0.0.1"]}}},
     "no port to the API server": {"networkPolicy": {"apiServer": {"ports": []}}},
     "metrics for nobody that can be named": {"networkPolicy": {"metricsFrom": {"labels": {"a": "b"}}}},
@@ -118,6 +123,30 @@ def test_the_network_policy_lets_out_to_what_is_named_and_to_nothing_else() -> N
     reach = {"apiServer": {"cidrs": ["10.0.0.1/32"], "ports": [6443]}, "charts": {"enabled": False}}
     _, api = one(render({"networkPolicy": reach}), "NetworkPolicy")["spec"]["egress"]
     assert api == {"to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}], "ports": [{"protocol": "TCP", "port": 6443}]}
+
+
+def test_a_catalog_from_a_url_is_handed_over_with_its_key_and_the_way_to_it_is_open() -> None:
+    place = {"catalog": "https://releases.example.org/catalog.yaml", "catalogKey": KEY}
+    way = {"charts": {"enabled": False}, "catalog": {"cidrs": ["192.0.2.0/24"], "ports": [8443]}}
+    objects = render({**place, "networkPolicy": way})
+    (container,) = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert {"--catalog=" + place["catalog"], "--catalog-key=" + KEY} <= set(container["args"])
+    *_, out = one(objects, "NetworkPolicy")["spec"]["egress"]
+    assert out == {"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}], "ports": [{"protocol": "TCP", "port": 8443}]}
+
+
+def test_the_way_to_the_url_of_the_resource_is_opened_by_name() -> None:
+    closed = {"charts": {"enabled": False}}
+    before = one(render({"networkPolicy": closed}), "NetworkPolicy")["spec"]["egress"]
+    after = one(render({"networkPolicy": {**closed, "catalog": {"enabled": True}}}), "NetworkPolicy")["spec"]["egress"]
+    assert after[: len(before)] == before
+    assert [rule["ports"] for rule in after[len(before) :]] == [[{"protocol": "TCP", "port": 443}]]
+
+
+def test_values_of_a_chart_without_the_setting_are_taken() -> None:
+    """helm upgrade --reuse-values."""
+    objects = render({"networkPolicy": {"catalog": None}, "catalogKey": None})
+    assert len(one(objects, "NetworkPolicy")["spec"]["egress"]) == 3
 
 
 def test_the_operator_has_the_rules_of_the_full_role_and_no_others() -> None:

@@ -19,7 +19,8 @@ _VALUES: dict[str, Obj] = {
     "every setting": {
         "replicas": 3,
         "image": {"repository": "registry.example:5000/a/b", "tag": "trial", "pullSecrets": ["registry"]},
-        "catalog": "configmap/mesh/catalog",
+        "catalog": "https://releases.example.org/catalog.yaml",
+        "catalogKey": "A" * 43 + "=",
         "serviceAccount": {"name": "mesh-operator", "annotations": {"example.com/role": "mesh"}},
         "priorityClassName": "system-cluster-critical",
         "nodeSelector": {"kubernetes.io/os": "linux"},
@@ -32,6 +33,7 @@ _VALUES: dict[str, Obj] = {
             "dns": {"namespaceSelector": {}, "cidrs": ["169.254.20.10/32"]},
             "apiServer": {"cidrs": ["10.0.0.1/32", "fd00::1/128"], "ports": [6443]},
             "charts": {"enabled": False},
+            "catalog": {"enabled": True, "cidrs": ["192.0.2.0/24"], "ports": [443]},
         },
         "extraVolumes": [{"name": "charts", "configMap": {"name": "charts"}}],
         "extraVolumeMounts": [{"name": "charts", "mountPath": "/charts", "readOnly": True}],
