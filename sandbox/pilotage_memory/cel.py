@@ -26,8 +26,8 @@ _MESH: Final[dict[str, _Rule]] = {
     ),
     "self.type == oldSelf.type": lambda new, old: bool(new["type"] == old["type"]),
     "self.profile == oldSelf.profile": lambda new, old: bool(new["profile"] == old["profile"]),
-    "self.revisions.exists(r, oldSelf.revisions.exists(o, o.name == r.name))": (
-        lambda new, old: not _names(new).isdisjoint(_names(old))
+    "oldSelf.mode == 'Disabled' || self.revisions.exists(r, oldSelf.revisions.exists(o, o.name == r.name))": (
+        lambda new, old: old["mode"] == "Disabled" or not _names(new).isdisjoint(_names(old))
     ),
     "size(self.revisions) < 2 || size(oldSelf.revisions) < 2 || "
     "self.revisions.all(r, oldSelf.revisions.exists(o, o.name == r.name))": (

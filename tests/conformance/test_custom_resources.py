@@ -215,6 +215,12 @@ def test_a_service_mesh_is_never_swapped_under_its_proxies(meshes: Server) -> No
     assert "at least one revision must stay" in answer.body["message"]
 
 
+def test_a_service_mesh_that_is_disabled_may_start_anew_with_another_revision(meshes: Server) -> None:
+    meshes.create(mesh("asm-1-30")).must(201)
+    meshes.patch(mesh(), {"spec": {"mode": "Disabled"}}).must()
+    meshes.patch(mesh(), {"spec": mesh("asm-1-31")["spec"] | {"mode": "Istio"}}).must()
+
+
 def test_a_second_canary_is_refused(meshes: Server) -> None:
     meshes.create(mesh("asm-1-30", "asm-1-31")).must(201)
     answer = meshes.patch(mesh(), {"spec": mesh("asm-1-30", "asm-1-32")["spec"]})

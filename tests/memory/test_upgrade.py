@@ -63,6 +63,25 @@ def test_a_mesh_that_nothing_is_in_any_more_is_disabled_and_leaves_nothing_of_it
     assert mesh.proxies(SPACE)["late"] == {""}
 
 
+def test_a_disabled_mesh_may_be_enabled_with_another_revision_but_keeps_its_names() -> None:
+    with in_memory() as mesh:
+        mesh.enable().must()
+        mesh.pilotage("disable", "--yes").must()
+        refused = mesh.pilotage("enable", "--revision", "1-31", "--profile", "istio").must(3)
+        assert "kubectl delete servicemesh default" in refused.err
+        mesh.pilotage("enable", "--revision", CANARY).must()
+        assert [each["name"] for each in mesh.get("servicemesh/default")["spec"]["revisions"]] == [CANARY]
+        assert mesh.names("deployments", MESH) == {f"istiod-{CANARY}"}
+
+
+def test_a_mesh_that_is_still_being_removed_is_not_enabled_with_another_revision(mesh: InMemory) -> None:
+    mesh.patch("servicemesh/default", {"spec": {"mode": "Disabled"}})
+    refused = mesh.pilotage("enable", "--revision", CANARY).must(3)
+    assert f"{STABLE} is still being removed" in refused.err
+    mesh.pilotage("enable", "--revision", STABLE).must()
+    assert mesh.get("servicemesh/default")["spec"]["mode"] == "Istio"
+
+
 def test_a_mesh_with_a_tag_that_helm_keeps_is_not_disabled_by_halves(mesh: InMemory) -> None:
     mesh.pilotage("tag", "set", TAG, "--revision", STABLE, "-y").must()
     mesh.patch(f"namespace/{SPACE}", {"metadata": {"labels": {"istio.io/rev": None}}})

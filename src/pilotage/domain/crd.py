@@ -13,7 +13,7 @@ from pilotage.domain.version import Version
 _SCHEMA: Final = "0.4.0"  # raise it with every change of the schema: an older Pilotage leaves a newer one alone
 _RULES = (
     (
-        "self.revisions.exists(r, oldSelf.revisions.exists(o, o.name == r.name))",
+        "oldSelf.mode == 'Disabled' || self.revisions.exists(r, oldSelf.revisions.exists(o, o.name == r.name))",
         "at least one revision must stay: replacing all of them would strand every proxy",
     ),
     (

@@ -124,8 +124,9 @@ def _wanted(session: Session, there: ServiceMesh | None, wish: Wish) -> ServiceM
     """The resource as it should be: what a disabled one says, or control planes of ours whose resource was deleted."""
     spec = _again(there.spec, wish) if there else _fresh(session, wish)
     standing = _standing(session, profile_of(spec))
-    if standing and not there:
-        return with_revisions(spec, _taken_over(standing, wish))
+    if standing:
+        _refuse_another(standing, there, wish)
+        return with_revisions(spec, there.spec.revisions if there else standing)
     name = wish.revision or newest_revision(session, profile_of(spec))
     version_of(name, wish.version, session.catalog)  # refuses what nobody knows
     return with_revisions(spec, [Entry(name, wish.version)])
@@ -138,6 +139,9 @@ def _fresh(session: Session, wish: Wish) -> ServiceMeshSpec:
 
 
 def _again(spec: ServiceMeshSpec, wish: Wish) -> ServiceMeshSpec:
+    if wish.profile not in (None, spec.profile):
+        fix = "kubectl delete servicemesh default, then the same command"
+        raise Refused(f"the disabled mesh keeps its names: profile {spec.profile}", fix=fix)
     return msgspec.structs.replace(spec, artifacts=_over(spec.artifacts, wish.artifacts))
 
 
@@ -160,20 +164,20 @@ def _standing(session: Session, profile: Profile) -> list[Entry]:
     return [Entry(plane.revision) for plane in planes]
 
 
-def _taken_over(standing: list[Entry], wish: Wish) -> list[Entry]:
-    """All of them: one that was left out would be taken for one to remove."""
-    names = ", ".join(entry.name for entry in standing)
-    if wish.revision not in (None, *(entry.name for entry in standing)):
-        raise Refused(f"{names} is installed already, without its ServiceMesh", fix="pilotage enable, to take it back")
-    return standing
+def _refuse_another(standing: list[Entry], there: ServiceMesh | None, wish: Wish) -> None:
+    """What stands is taken back, or taken away, before there is another."""
+    names = [entry.name for entry in standing]
+    if wish.revision not in (None, *names):
+        words = "is still being removed" if there else "is installed already, without its ServiceMesh"
+        fix = "pilotage disable, to its end" if there else "pilotage enable, to take it back"
+        raise Refused(f"{', '.join(names)} {words}", fix=fix)
 
 
 def _resume(mesh: ServiceMesh, wish: Wish) -> ServiceMesh:
     """The mesh that is there, if it is the one that was asked for."""
     names = [entry.name for entry in mesh.spec.revisions]
     if wish.revision not in (None, *names):
-        fix = f"pilotage upgrade start --revision {wish.revision}"
-        raise Refused(f"the mesh is already enabled with {', '.join(names)}", fix=fix)
+        raise Refused(f"the mesh is already enabled with {', '.join(names)}", fix="pilotage get-upgrades")
     versions = (None, *(entry.version for entry in mesh.spec.revisions))
     same = wish.version in versions and wish.profile in (None, mesh.spec.profile)
     if not same or _over(mesh.spec.artifacts, wish.artifacts) != mesh.spec.artifacts:

@@ -110,10 +110,19 @@ class _Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
-            return super().parse_args(ctx, booleans(self, args))
+            rest = super().parse_args(ctx, booleans(self, args))
+            self._refuse_empty(ctx)
+            return rest
         except click.UsageError as error:
             error.ctx = error.ctx or ctx  # the parser knows none: the verb's own help is what helps
             raise
+
+    def _refuse_empty(self, ctx: click.Context) -> None:
+        """Where a script's variable is not set, "" would read as "all" or "any": it is no value."""
+        for param in self.params:
+            text = param.type is click.STRING and param.name and ctx.params.get(param.name)
+            if text == "" and ctx.get_parameter_source(param.name or "") is click.core.ParameterSource.COMMANDLINE:
+                raise click.BadParameter("it is empty", ctx, param)
 
     def invoke(self, ctx: click.Context) -> Any:
         answer = super().invoke(ctx)

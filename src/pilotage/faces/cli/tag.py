@@ -34,7 +34,13 @@ def _target(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         root_flags,
         click.option("--auto-inject-namespaces", is_flag=True, help=auto),
-        click.option("--webhook-name", default="", metavar="NAME", help="Name of the tag's webhook configuration."),
+        click.option(
+            "--webhook-name",
+            type=click.UNPROCESSED,  # may be empty, as istioctl's
+            default="",
+            metavar="NAME",
+            help="Name of the tag's webhook configuration.",
+        ),
         _SKIP,
         click.option(
             "-d", "--manifests", type=folder, expose_value=False, help="Taken for istioctl's sake: not needed."
