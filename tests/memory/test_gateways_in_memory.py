@@ -139,6 +139,39 @@ def test_what_a_user_edits_survives_ten_looks_and_what_is_asked_for_is_put_back(
     assert len(ready_pods(mesh)) == 3
 
 
+def test_a_pilotage_that_writes_otherwise_than_the_one_before_changes_nothing_of_the_service(mesh: Lab) -> None:
+    """Another digest, another way to write the same: all is applied anew, and what is a user's stays."""
+    before = users_edits(mesh)
+    made = f"{DOOR}-{STABLE}"
+    of_another = {"metadata": {"annotations": {"pilotage.dev/applied": "0000000000000000"}}}
+    for what in (f"service/{DOOR}", f"deployment/{made}", f"hpa/{made}", f"pdb/{made}"):
+        mesh.patch(what, of_another, SPACE)
+    pods = {pod["metadata"]["name"] for pod in ready_pods(mesh)}
+    mesh.writes()
+    mesh.reconciler().step()
+    assert [write for write in mesh.writes() if f"/services/{DOOR}" in write]
+    assert lasting(mesh) == before
+    assert {pod["metadata"]["name"] for pod in ready_pods(mesh)} == pods
+
+
+def test_the_hpa_of_a_canarys_gateway_follows_that_of_stable(mesh: Lab) -> None:
+    mesh.patch(f"hpa/{DOOR}-{STABLE}", {"spec": {"minReplicas": 3, "maxReplicas": 7}}, SPACE)
+    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    loop = mesh.reconciler()
+    assert bounds(mesh, CANARY) == (3, 7)
+    mesh.patch(f"hpa/{DOOR}-{STABLE}", {"spec": {"maxReplicas": 8}}, SPACE)
+    mesh.patch(f"hpa/{DOOR}-{CANARY}", {"spec": {"maxReplicas": 99}}, SPACE)
+    mesh.rest(loop)
+    assert (bounds(mesh, STABLE), bounds(mesh, CANARY)) == ((3, 8), (3, 8))
+    mesh.pilotage("upgrade", "rollback", "--yes").must()
+    assert bounds(mesh, STABLE) == (3, 8)
+
+
+def bounds(mesh: InMemory, revision: str) -> tuple[int, int]:
+    spec = mesh.get(f"hpa/{DOOR}-{revision}", "-n", SPACE)["spec"]
+    return spec["minReplicas"], spec["maxReplicas"]
+
+
 def test_annotations_and_fields_of_the_resource_come_and_go_again(mesh: InMemory) -> None:
     notes = {"service.beta.kubernetes.io/azure-pip-name": "shop"}
     opened(mesh, service={"annotations": notes, "spec": {"externalTrafficPolicy": "Local"}})
@@ -155,6 +188,19 @@ def test_an_internal_gateway_keeps_off_the_internet_and_an_egress_has_no_load_ba
     assert inside["metadata"]["annotations"]["service.beta.kubernetes.io/azure-load-balancer-internal"] == "true"
     assert inside["spec"]["type"] == "LoadBalancer"
     assert bare.get("service/out", "-n", "aks-istio-egress")["spec"]["type"] == "ClusterIP"
+
+
+def test_an_egress_keeps_the_values_that_it_has_when_it_is_enabled_again(bare: InMemory) -> None:
+    name = "kubernetes.azure.com/static-gateway-configuration"
+    words = ("gateway", "enable", "--type", "egress", "--gateway-configuration-name")
+    bare.pilotage(*words, "outside").must()
+    (entry,) = bare.get("servicemesh/default")["spec"]["gateways"]
+    mine = entry | {"values": {"podAnnotations": {name: "outside", "team": "net"}, "replicaCount": 3}}
+    bare.patch("servicemesh/default", {"spec": {"gateways": [mine]}})
+    bare.pilotage(*words, "outside").must()
+    assert "other values" in bare.pilotage(*words, "elsewhere").must(3).err
+    assert bare.get("servicemesh/default")["spec"]["gateways"] == [mine]
+    assert "only an egress" in bare.pilotage("gateway", "enable", "--type", "external", *words[4:], "x").must(3).err
 
 
 def test_a_service_of_somebody_else_is_left_alone_and_named(bare: InMemory) -> None:

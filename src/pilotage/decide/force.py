@@ -112,7 +112,7 @@ def cleared(snapshot: Snapshot, leaving: tuple[str, ...], patching: tuple[str, .
         holders = {"metadata": {"managedFields": mesh.managed_fields}}
         if owner_of(holders, ("metadata", "annotations", key)) is None:
             body = {"metadata": {"annotations": {key: None}}}
-            yield Patch(ObjectRef(API_VERSION, MESH_KIND, "", MESH_NAME), body, "what it was for is over")
+            yield Patch(ObjectRef(API_VERSION, MESH_KIND, "", MESH_NAME), body, f"{key}: what it was for is over")
 
 
 def _holding(snapshot: Snapshot, key: str, revision: str) -> Mark | None:

@@ -11,6 +11,7 @@ from pilotage.decide.force import Mark, gateway_annotation
 from pilotage.decide.gateway_removal import gateway_in_use, lost
 from pilotage.decide.gateway_rules import foreign_gateways, namespace_labelled
 from pilotage.decide.gatewaylist import list_gateways
+from pilotage.decide.inventory import within
 from pilotage.decide.preflight import Request, permission_missing
 from pilotage.desired import desire, revisions_of
 from pilotage.domain.errors import Refused
@@ -46,7 +47,13 @@ _TYPES = click.Choice([kind.value.lower() for kind in GatewayType], case_sensiti
 
 
 @options.command()
-@click.option("--type", "kind", type=_TYPES, required=True, help="external and internal have a load balancer.")
+@click.option(
+    "--type",
+    "kind",
+    type=_TYPES,
+    required=True,
+    help="external and internal have a load balancer; egress is inside the cluster.",
+)
 @click.option("--name", help="Name of its Service; the profile's name for the type if not given.")
 @click.option("--namespace", "-n", help="Namespace, made if it is not there; the profile's if not given.")
 @click.option("--gateway-configuration-name", metavar="NAME", help="AKS StaticGatewayConfiguration of an egress.")
@@ -61,9 +68,7 @@ def enable(session: Session, kind: str, name: str | None, namespace: str | None,
     """
     mesh = enabled_mesh(session)
     wish = _wish(mesh, GatewayType(kind.capitalize()), name, namespace)
-    configuration = flags["gateway_configuration_name"]
-    if configuration:
-        wish = msgspec.structs.replace(wish, values={"podAnnotations": {_EGRESS_CONFIGURATION: configuration}})
+    wish = _configured(mesh, wish, flags["gateway_configuration_name"])
     asked = _with(mesh, wish)
     findings = _preflight(session, asked, wish.name)
     refuse_if_blocked(findings, Verb.GATEWAY, f"gateway {wish.name} cannot be installed")
@@ -134,6 +139,22 @@ def _wish(mesh: ServiceMesh, kind: GatewayType, name: str | None, namespace: str
     return there
 
 
+def _configured(mesh: ServiceMesh, wish: Gateway, name: str | None) -> Gateway:
+    """A new egress gateway with its configuration; one that is there keeps what it has. Raises Refused."""
+    if name is None:
+        return wish
+    if wish.type is not GatewayType.EGRESS:
+        words = f"gateway {wish.name} is of type {wish.type}: only an egress has a static gateway configuration"
+        raise Refused(words, fix="leave --gateway-configuration-name out")
+    asked = {"podAnnotations": {_EGRESS_CONFIGURATION: name}}
+    if wish not in (mesh.spec.gateways or ()):
+        return msgspec.structs.replace(wish, values=asked)
+    if not within(asked, wish.values):
+        words = f"gateway {wish.name} is there already, with other values than configuration {name}"
+        raise Refused(words, fix=f"kubectl edit smesh default: values.podAnnotations[{_EGRESS_CONFIGURATION}]")
+    return wish
+
+
 def _with(mesh: ServiceMesh, wish: Gateway) -> ServiceMesh:
     others = [each for each in mesh.spec.gateways or () if each.name != wish.name]
     spec = msgspec.structs.replace(mesh.spec, gateways=[*others, wish])
@@ -154,7 +175,8 @@ def _chosen(snapshot: Snapshot, name: str | None, kind: GatewayType | None) -> G
     if len(found) == 1 and (name or kind):
         return found[0]
     names = ", ".join(str(place) for _, place in every) or "none"
-    raise Refused(f"name one gateway (there: {names})", fix="pilotage gateway disable NAME")
+    none = f"there is no gateway {name}: " if name and not named else ""
+    raise Refused(f"{none}name one gateway (there: {names})", fix="pilotage gateway disable NAME")
 
 
 def _preflight(session: Session, asked: ServiceMesh, name: str) -> Sequence[Finding]:
