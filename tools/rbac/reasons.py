@@ -74,6 +74,7 @@ REASONS: Final[Mapping[str, Reason]] = {
         "which of Istio's kinds are there, and whether they are older than the charts'",
         "Istio's kinds and ours come before what uses them; never deleted",
     ),
+    "gateways.networking.istio.io": Reason("one that is labelled for a revision, or selects a gateway, holds that"),
     "servicemeshes.pilotage.dev": Reason("which revisions should exist", "the intent: the list of revisions"),
     "servicemeshes.pilotage.dev/status": Reason(write="what was found, for everybody to read"),
 }
