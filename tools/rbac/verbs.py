@@ -20,6 +20,7 @@ ROLE_OF: Final[Mapping[str, Role]] = {
     "get-revisions": Role.VIEWER,
     "get-upgrades": Role.VIEWER,
     "releases": Role.VIEWER,
+    "catalog verify": Role.VIEWER,
     "version": Role.VIEWER,
     "completion": Role.VIEWER,
     "explain": Role.VIEWER,

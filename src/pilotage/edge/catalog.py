@@ -88,13 +88,24 @@ def keep(kube: "Kube", namespace: str, kept: Kept) -> None:
 def signed(url: str, public_key: str) -> tuple[str, str]:
     """What `url` gives and its signature, which was found to be that of the key. Raises Refused and Retry."""
     from pilotage.edge.download import download
-    from pilotage.edge.signature import verify
 
     text, signature = download(url), download(f"{url}.sig", limit=_SIGNATURE).decode("ascii", "replace")
+    return _verified(url, text, signature, public_key), signature
+
+
+def signed_text(path: Path, public_key: str) -> str:
+    """The same of a file, whose signature lies beside it: what is to be published. Raises Refused."""
+    text = catalog_text(path).encode()
+    return _verified(str(path), text, catalog_text(path.with_name(f"{path.name}.sig")), public_key)
+
+
+def _verified(place: str, text: bytes, signature: str, public_key: str) -> str:
+    from pilotage.edge.signature import verify
+
     try:
         verify(text, signature, public_key)
-        return text.decode("utf-8"), signature
+        return text.decode("utf-8")
     except UnicodeDecodeError:
-        raise Refused(f"catalog {url}: not text in UTF-8", fix="save it as UTF-8") from None
+        raise Refused(f"catalog {place}: not text in UTF-8", fix="save it as UTF-8") from None
     except Refused as refused:
-        raise Refused(f"catalog {url}: {refused}", fix=refused.fix) from None
+        raise Refused(f"catalog {place}: {refused}", fix=refused.fix) from None

@@ -20,6 +20,7 @@ SECTIONS = (
             Verb("get-upgrades", f"{_CLI}.upgrades:get_upgrades", "List the revisions this cluster may move to."),
             Verb("version", f"{_CLI}.version:version", "Show the versions of Pilotage, Kubernetes and Istio."),
             Verb("releases", f"{_CLI}.releases:show", "Show newer patches and minors, and why they matter."),
+            Verb("catalog verify", f"{_CLI}.catalog:verify", "Check a catalog of your own before it is used."),
         ),
     ),
     Section(
@@ -82,6 +83,7 @@ SECTIONS = (
 
 GROUPS = {
     "": "Upgrades Istio: a canary control plane, tags, measured restarts, then complete or roll back.",
+    "catalog": "Catalogs of releases of your own.",
     "upgrade": "A new control plane beside the old one; then one decision, complete or roll back.",
     "patch": "Patches in place: istiod first, then its gateways.",
     "maintenance": "Windows in which work may start; the one named default gates patches.",

@@ -100,7 +100,7 @@ def everywhere() -> list[click.Option]:
             "--catalog-key",
             "catalog_key",
             metavar="BASE64",
-            help="Public key of ed25519 that signs the catalog at the URL; its signature is at URL.sig.",
+            help="Public key of ed25519 that signs the catalog; its signature is at URL.sig or FILE.sig.",
         ),
     ]
 

@@ -54,20 +54,27 @@ class Session:
     @cached_property
     def catalog(self) -> "Catalog":
         """--catalog, or Refused where that cannot be taken; else what the resource names, or the packaged one."""
-        from pilotage.edge.catalog import catalog_text, configmap_text, packaged_catalog, signed
+        from pilotage.edge.catalog import packaged_catalog
 
         if self.catalog_place is None:
             return self._catalog_of_mesh(packaged_catalog())
-        from pilotage.decide.catalog import parse_catalog
+        return self.catalog_at(self.catalog_place)
 
-        kind, _, place = self.catalog_place.partition("/")
+    def catalog_at(self, place: str) -> "Catalog":
+        """As --catalog names it; with --catalog-key it must be signed. Raises Refused, and Retry of a URL."""
+        from pilotage.decide.catalog import parse_catalog
+        from pilotage.edge.catalog import catalog_text, configmap_text, signed, signed_text
+
+        kind, _, where = place.partition("/")
+        if kind == "configmap" and self.catalog_key:
+            raise Refused("a catalog in a ConfigMap is not signed", fix="leave --catalog-key out")
         if kind == "configmap":
-            text = configmap_text(self.kube, place)
+            text = configmap_text(self.kube, where)
         elif kind in ("https:", "http:"):
-            text, _ = signed(self.catalog_place, self.catalog_key or "")
+            text, _ = signed(place, self.catalog_key or "")
         else:
-            text = catalog_text(Path(self.catalog_place))
-        return parse_catalog(text, self.catalog_place)
+            text = signed_text(Path(place), self.catalog_key) if self.catalog_key else catalog_text(Path(place))
+        return parse_catalog(text, place)
 
     def _catalog_of_mesh(self, built_in: "Catalog") -> "Catalog":
         """What spec.catalog names, as far as it can be had: it stands in the way of no verb."""
