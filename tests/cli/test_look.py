@@ -34,7 +34,18 @@ def test_status_says_the_next_step(stage: Callable) -> None:
     assert "pilotage restart --not-on 1-31 replaces the 2 pods left on 1-30" in moving
     parts = (revision("1-30"), revision("1-31"), deployment("shop", "new", on="1-31"))
     moved = stage(world(parts, catalog=packaged_catalog(), mesh=BOTH), BOTH).pilotage("status").out
-    assert "Next: pilotage upgrade complete, or pilotage upgrade rollback" in moved
+    assert "Next: pilotage upgrade complete (to go back instead, move the applications to 1-30, then" in moved
+
+
+def test_status_names_only_the_decision_that_would_not_be_refused(stage: Callable) -> None:
+    def next_of(*parts: Any) -> str:
+        return stage(world(parts, catalog=packaged_catalog(), mesh=BOTH), BOTH).pilotage("status").out
+
+    two = (revision("1-30"), revision("1-31"))
+    assert "Next: pilotage upgrade complete, or pilotage upgrade rollback" in next_of(*two)
+    labelled = next_of(*two, namespace("shop", rev="1-30"))
+    assert "Next: pilotage upgrade complete --dry-run lists what still depends on 1-30" in labelled
+    assert "rollback" not in next_of(*two, namespace("shop", rev="1-31")).partition("(to go back")[0]
 
 
 def test_an_enable_or_disable_that_was_stopped_goes_on(stage: Callable) -> None:

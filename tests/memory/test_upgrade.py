@@ -33,7 +33,8 @@ def test_the_guide_works(mesh: InMemory, way: tuple[bool, str]) -> None:
         mesh.pilotage("tag", "set", TAG, "--revision", STABLE, "-y").must()
         mesh.pilotage("namespace", "move", SPACE, "--to", TAG).must()
     assert mesh.pilotage("get-upgrades", "-o", "json").must().document["upgrades"] == [CANARY]
-    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    started = mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    assert (started.out + started.err).count(f"support of {STABLE}") == 1
     assert mesh.proxies(SPACE) == {"web": {STABLE}, "cart": {STABLE}}
     move(mesh, CANARY, tags)
     assert mesh.proxies(SPACE) == {"web": {STABLE}, "cart": {STABLE}}

@@ -26,7 +26,8 @@ def announce(session: Session) -> None:
         unread = Version(0, 0)
         mesh, _ = look_at_mesh(session.kube)  # anew: the verb may have taken a revision out
         seen = Snapshot(session.now, session.catalog, session.profile, unread, mesh, control_planes=planes)
-        for line in lines(announcements(seen)):
+        news = (finding for finding in announcements(seen) if (finding.code, finding.subject) not in session.told)
+        for line in lines(tuple(news)):
             click.echo(line, err=True)
 
 

@@ -59,7 +59,9 @@ def preflight_of(canary: Canary, there: ServiceMesh | None, config: str | None) 
     own = tuple(obj for obj in objects if obj["metadata"].get("labels", {}).get("istio.io/rev") == target.name)
     doors = tuple(obj for obj in objects if gateway_in(obj["metadata"].get("labels", {}).get(PART, "")))
     asked = Request(target, canary.verb, own, without_mesh_config=config is not None, gateways=doors)
-    return preflight(snapshot, asked)
+    found = preflight(snapshot, asked)
+    session.told = frozenset((finding.code, finding.subject) for finding in found)
+    return found
 
 
 def mesh_config_actions(canary: Canary, there: ServiceMesh, config: str | None) -> Iterator[Action]:

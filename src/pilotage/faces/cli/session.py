@@ -36,6 +36,7 @@ class Session:
         self.catalog_place: str | None = None  # a file, configmap/NAMESPACE/NAME, or a URL
         self.catalog_key: str | None = None  # of ed25519 in base64: who signs what the URL has
         self.newer_fields: list[str] = []  # of the ServiceMesh: written by a newer Pilotage
+        self.told: frozenset[tuple[str, str]] = frozenset()  # code, subject: not announced again
         self.unknown: dict[str, str] = {}  # what observe was not asked for and could not be read either -> why
 
     @property

@@ -2,7 +2,8 @@
 
 from pilotage.decide.eligibility import get_upgrades
 from pilotage.decide.support import installed_revisions, support_of
-from pilotage.domain.findings import Severity
+from pilotage.decide.usage import in_use_findings
+from pilotage.domain.findings import Severity, Verb
 from pilotage.domain.mesh import Mode
 from pilotage.domain.state import Snapshot
 from pilotage.faces.cli.judged import judged
@@ -64,7 +65,22 @@ def _during_canary(snapshot: Snapshot, stable: str, canary: str) -> str:
         return f"{moved}; then pilotage restart --not-on {canary} replaces the {left} pods left on {stable}"
     if _of_others(snapshot):
         return f"see that no label leads to {stable} any more, then remove it with what installed it"
+    return _decision(snapshot, stable, canary)
+
+
+def _decision(snapshot: Snapshot, stable: str, canary: str) -> str:
+    """Of the two verbs only what would not be refused for what is in use."""
+    holds = {name: _in_use(snapshot, name, other) for name, other in ((stable, canary), (canary, stable))}
+    if holds[stable]:
+        return f"pilotage upgrade complete --dry-run lists what still depends on {stable}"
+    if holds[canary]:
+        back = f"to go back instead, move the applications to {stable}, then pilotage upgrade rollback"
+        return f"pilotage upgrade complete ({back})"
     return "pilotage upgrade complete, or pilotage upgrade rollback"
+
+
+def _in_use(snapshot: Snapshot, revision: str, survivor: str) -> bool:
+    return any(finding.blocks(Verb.COMPLETE) for finding in in_use_findings(snapshot, revision, survivor))
 
 
 def _of_others(snapshot: Snapshot) -> bool:

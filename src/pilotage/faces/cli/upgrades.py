@@ -41,7 +41,11 @@ def get_revisions(session: Session, output: str) -> None:
 @command()
 @output
 def get_upgrades(session: Session, output: str) -> None:
-    """List the revisions this cluster may move to, and say of every newer one why it is not offered."""
+    """List the revisions this cluster may move to, and say of every newer one why it is not offered.
+
+    CompatibleVersions are the Kubernetes versions that the Revision of the row runs on, not its Upgrades: get-revisions
+    lists those, and an upgrade is offered only if it runs on this cluster's.
+    """
     snapshot = session.snapshot(frozenset({"kubernetes", "control_planes", "mesh"}))
     rows = eligibility.get_upgrades(installed_revisions(snapshot), support_of(snapshot))
     if not rows:
