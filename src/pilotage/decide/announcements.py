@@ -14,8 +14,9 @@ from pilotage.domain.state import Revision, Snapshot
 from pilotage.domain.version import span
 
 ANNOUNCED = ("NewPatch", "NewMinor", "SupportEnding", "Unsupported")  # codes, and types of conditions
-TROUBLE = ("CatalogRejected", "CatalogStale")  # the same, of the catalog itself
+TROUBLE = ("CatalogRejected", "CatalogStale", "ProxyRestartsStopped")  # the same, only of a mesh that has known it
 _LOOK = "pilotage releases"
+_RESTARTS = "kubectl get smesh default -o jsonpath='{.status.proxyRestarts}'"
 _MEND = "kubectl get smesh default -o jsonpath='{.spec.catalog}'"
 
 
@@ -24,7 +25,7 @@ def announcements(snapshot: Snapshot) -> tuple[Finding, ...]:
     support = support_of(snapshot)
     found = [finding for revision in installed_revisions(snapshot) for finding in _ends(revision, support)]
     found = sorted((*news(snapshot), *found), key=lambda finding: ANNOUNCED.index(finding.code))
-    return (*found, *catalog_trouble(snapshot))
+    return (*found, *catalog_trouble(snapshot), *stopped_restarts(snapshot))
 
 
 def catalog_trouble(snapshot: Snapshot) -> Iterator[Finding]:
@@ -33,6 +34,13 @@ def catalog_trouble(snapshot: Snapshot) -> Iterator[Finding]:
     if catalog.trouble is not None:
         used = f"{catalog.source}, complete until {catalog.complete_until}, is used"
         yield Finding(catalog.trouble.code, f"{catalog.trouble.cause}: {used}", catalog.source, _MEND)
+
+
+def stopped_restarts(snapshot: Snapshot) -> Iterator[Finding]:
+    """The operator restarts no application although its window is open, or names a window that is not there."""
+    told = snapshot.mesh.restarts if snapshot.mesh else None
+    if told and told.stopped:
+        yield Finding("ProxyRestartsStopped", told.stopped, told.window, _RESTARTS)
 
 
 def news(snapshot: Snapshot) -> Iterator[Finding]:

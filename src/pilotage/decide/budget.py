@@ -1,14 +1,17 @@
-"""Whether a rolling update of istiod and gateways stays within their PodDisruptionBudgets. Called by `rollout`.
+"""Whether a rolling update stays within PodDisruptionBudgets. Called by `rollout` and by `proxyrestarts`.
 
-A rollout does not ask the budget, evictions do; so what it may take away is counted here, as the Deployment would.
+A rollout does not ask the budget, evictions do; so what it may take away is counted here, as its controller would.
 """
 
 import math
 from collections.abc import Iterable
 
 from pilotage.decide.install import control_plane
+from pilotage.decide.selectors import matches
+from pilotage.domain.cluster import Budget, Pod, Workload
 from pilotage.domain.names import gateway_part
 from pilotage.domain.objects import Obj, ref_of
+from pilotage.domain.quantity import of_count
 from pilotage.domain.state import Desired, Snapshot
 
 
@@ -29,10 +32,32 @@ def _short(what: str, rendered: Iterable[Obj], replicas: int) -> str:
     deployment, budget = objects.get("Deployment"), objects.get("PodDisruptionBudget")
     if deployment is None or budget is None:
         return ""
-    left, least = replicas - _taken(deployment, replicas), _least(budget, replicas)
+    spec = budget["spec"]
+    left = replicas - _taken(deployment, replicas)
+    least = _least(spec.get("minAvailable"), spec.get("maxUnavailable"), replicas)
     if left >= min(least, replicas):
         return ""
     return f"a rollout may leave {left} of {replicas} pods of {what}, and its PodDisruptionBudget asks for {least}"
+
+
+def below_any(workload: Workload, pods: Iterable[Pod], budgets: Iterable[Budget]) -> str:
+    """Why a restart could leave fewer Ready pods than a budget of theirs asks for, "" where it cannot.
+
+    A budget may be of pods of other workloads too. One that takes no pod away while it restarts is within any.
+    """
+    mine = [each for each in budgets if each.namespace == workload.namespace and matches(each.pods, workload.labels)]
+    if not mine or not workload.missing:
+        return ""
+    alive = [pod for pod in pods if pod.namespace == workload.namespace and not pod.finished and not pod.deleting]
+    for budget in mine:
+        theirs = [pod for pod in alive if matches(budget.pods, pod.labels)]
+        ready, least = sum(pod.ready for pod in theirs), _least(budget.least, budget.most, len(theirs))
+        if ready - workload.missing < least:
+            return (
+                f"a restart may take away {workload.missing} of {ready} Ready pods, and PodDisruptionBudget "
+                f"{budget.name} asks for {least}"
+            )
+    return ""
 
 
 def _taken(deployment: Obj, replicas: int) -> int:
@@ -41,17 +66,11 @@ def _taken(deployment: Obj, replicas: int) -> int:
     if strategy.get("type") == "Recreate":
         return replicas
     rolling = strategy.get("rollingUpdate") or {}
-    return math.floor(_count(rolling.get("maxUnavailable", "25%"), replicas))
+    return math.floor(of_count(rolling.get("maxUnavailable", "25%"), replicas))
 
 
-def _least(budget: Obj, replicas: int) -> int:
-    """Pods that must stay; Kubernetes rounds both ways of saying it up."""
-    spec = budget["spec"]
-    if "minAvailable" in spec:
-        return math.ceil(_count(spec["minAvailable"], replicas))
-    return replicas - math.ceil(_count(spec.get("maxUnavailable", replicas), replicas))
-
-
-def _count(value: int | str, replicas: int) -> float:
-    text = str(value)
-    return int(text[:-1]) * replicas / 100 if text.endswith("%") else int(text)
+def _least(least: int | str | None, most: int | str | None, expected: int) -> int:
+    """Pods that must stay of those expected; Kubernetes rounds both ways of saying it up."""
+    if least is not None:
+        return math.ceil(of_count(least, expected))
+    return expected - math.ceil(of_count(expected if most is None else most, expected))

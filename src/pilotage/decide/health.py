@@ -5,7 +5,7 @@ Called by the faces (`check`, `status`) and before the decision to complete or r
 
 from collections.abc import Callable, Iterable, Iterator
 
-from pilotage.decide.announcements import catalog_trouble, news
+from pilotage.decide.announcements import catalog_trouble, news, stopped_restarts
 from pilotage.decide.badpairs import bad_pairs
 from pilotage.decide.freeing import relabel
 from pilotage.decide.gateway_rules import asked_for, foreign_gateways, namespace_labelled, not_injected
@@ -184,6 +184,7 @@ RULES: tuple[Callable[[Snapshot], Iterable[Finding]], ...] = (
     support_findings,
     news,
     catalog_trouble,
+    stopped_restarts,
     bad_pairs,
     retired_registries,
     mesh_config_invalid,

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from pilotage.domain.istio import Selector
 from pilotage.domain.names import INJECTION_STATUS, OWNER_LABEL, PROXY_CONTAINER, REV
 from pilotage.domain.objects import Obj
 
@@ -43,6 +44,7 @@ class Pod(msgspec.Struct, frozen=True):
     memory: int = 0  # requested, bytes
     created: str = ""  # RFC 3339
     reason: str = ""  # why it is not scheduled or not ready, in the cluster's words
+    host_network: bool = False
 
     @property
     def finished(self) -> bool:
@@ -90,6 +92,7 @@ class Workload(msgspec.Struct, frozen=True):
     on_delete: bool = False  # update strategy OnDelete: a template change restarts nothing
     paused: bool = False
     reason: str = ""  # ProgressDeadlineExceeded and the like
+    missing: int = 0  # pods that its rolling update may leave out at once
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -99,6 +102,16 @@ class Node(msgspec.Struct, frozen=True):
     pods: int  # allocatable
     schedulable: bool = True
     taints: tuple[str, ...] = ()  # keys of NoSchedule and NoExecute
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """One PodDisruptionBudget. Of `least` (pods that must stay) and `most` (that may be gone) one is given."""
+
+    namespace: str
+    name: str
+    pods: Selector
+    least: int | str | None = None
+    most: int | str | None = None
 
 
 class Quota(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from pilotage.domain.crd_status import STATUS
 from pilotage.domain.mesh import ServiceMeshSpec
 from pilotage.domain.names import APPLIED, CRD_VERSION, GROUP, MESH_KIND, MESH_NAME, VERSION
 from pilotage.domain.objects import Obj
@@ -38,84 +39,6 @@ _ONE_SCHEDULE = (
     "(has(self.daily) ? 1 : 0) + (has(self.weekly) ? 1 : 0) + "
     "(has(self.absoluteMonthly) ? 1 : 0) + (has(self.relativeMonthly) ? 1 : 0) == 1"
 )
-_STATUS: Obj = {
-    "type": "object",
-    "properties": {
-        "phase": {"type": "string"},
-        "observedGeneration": {"type": "integer", "format": "int64"},
-        "stable": {"type": "string"},
-        "canary": {"type": "string"},
-        "removal": {
-            "type": "object",
-            "description": "A removal that waits: nothing has been seen to use the revision since `since`.",
-            "required": ["revision", "since", "until"],
-            "properties": {
-                "revision": {"type": "string"},
-                "since": {"type": "string", "format": "date-time"},
-                "until": {"type": "string", "format": "date-time"},
-            },
-        },
-        "leavingGateways": {
-            "type": "array",
-            "description": "Gateways that are not asked for any more, and wait: nothing uses them since `since`.",
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["gateway"],
-            "items": {
-                "type": "object",
-                "required": ["gateway", "since", "until"],
-                "properties": {
-                    "gateway": {"type": "string", "description": "namespace/name"},
-                    "since": {"type": "string", "format": "date-time"},
-                    "until": {"type": "string", "format": "date-time"},
-                },
-            },
-        },
-        "patch": {
-            "type": "object",
-            "description": "A patch under way; with `failed`, one that was not ready in time and is not tried again.",
-            "required": ["revision", "from", "to", "since"],
-            "properties": {
-                "revision": {"type": "string"},
-                "from": {"type": "string"},
-                "to": {"type": "string"},
-                "since": {"type": "string", "format": "date-time"},
-                "failed": {"type": "string"},
-            },
-        },
-        "revisions": {
-            "type": "array",
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["name"],
-            "items": {
-                "type": "object",
-                "required": ["name"],
-                "properties": {
-                    "name": {"type": "string"},
-                    "version": {"type": "string"},
-                    "desired": {"type": "integer"},
-                    "available": {"type": "integer"},
-                },
-            },
-        },
-        "conditions": {
-            "type": "array",
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["type"],
-            "items": {
-                "type": "object",
-                "required": ["type", "status", "reason", "lastTransitionTime"],
-                "properties": {
-                    "type": {"type": "string"},
-                    "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
-                    "reason": {"type": "string"},
-                    "message": {"type": "string"},
-                    "observedGeneration": {"type": "integer", "format": "int64"},
-                    "lastTransitionTime": {"type": "string", "format": "date-time"},
-                },
-            },
-        },
-    },
-}
 _COLUMNS = (
     ("Phase", "string", ".status.phase"),
     ("Stable", "string", ".status.stable"),
@@ -134,7 +57,7 @@ def service_mesh_crd() -> Obj:
     schema: Obj = {
         "type": "object",
         "required": ["spec"],
-        "properties": {"metadata": {"type": "object"}, "spec": _spec_schema(), "status": _STATUS},
+        "properties": {"metadata": {"type": "object"}, "spec": _spec_schema(), "status": STATUS},
         "x-kubernetes-validations": [
             {"rule": f"self.metadata.name == '{MESH_NAME}'", "message": f"the one ServiceMesh is named {MESH_NAME}"}
         ],

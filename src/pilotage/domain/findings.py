@@ -166,6 +166,7 @@ _ROWS = (
     ),
     Rule("GatewayNotReady", _E, _REMOVE, "no request is lost", "Gateways that are to take over are not ready"),
     # Autoscaling
+    Rule("ProxyRestartsStopped", _W, _NONE, "spec.proxyRestarts", "The operator cannot go on to restart applications"),
     Rule("HPAContested", _W, _NONE, "guide: stable's HPA wins", "Something changes the canary's HPA again and again"),
     Rule("HPALeftAlone", _I, _NONE, "fields have owners", "The HPA rules do not hold for an HPA"),
     Rule("HPAMinReplicas", _I, _NONE, "AKS add-on: two or more", "An HPA may leave one pod"),

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from pilotage.domain.maintenance import MaintenanceWindow, Patches, WindowName
 from pilotage.domain.objects import Obj
+from pilotage.domain.restarts import Restarts
 
 Name = Annotated[str, Meta(pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
 Prefix = Annotated[str, Meta(pattern="^([a-z]+-)?$", description="asm- gives asm-1-31.")]
@@ -210,4 +211,5 @@ class ServiceMesh(msgspec.Struct, frozen=True):
     removal: Removal | None = None
     leaving: tuple[Removal, ...] = ()  # gateways
     patch: PatchState | None = None
+    restarts: Restarts | None = None  # of applications, as the operator last told
     versions: dict[str, str] = {}  # revision -> version, as last published

@@ -1,4 +1,4 @@
-"""Kubernetes quantities: `500m`, `2Gi`, `1`. Called wherever requests and limits are compared or added."""
+"""Kubernetes quantities: `500m`, `2Gi`, `1`, `25%`. Called wherever requests and limits are compared or added."""
 
 import re
 from decimal import Decimal
@@ -21,6 +21,12 @@ def parse_quantity(value: Any) -> Decimal:
     if found is None:
         raise ValueError(f"not a quantity: {value!r}")
     return Decimal(found[1]) * _SCALE[found[2] or ""]
+
+
+def of_count(value: int | str, whole: int) -> float:
+    """An integer or a percentage of `whole`, not rounded: 2 -> 2, `25%` of 10 -> 2.5."""
+    text = str(value)
+    return int(text[:-1]) * whole / 100 if text.endswith("%") else int(text)
 
 
 def same_quantity(one: Any, other: Any) -> bool:

@@ -8,7 +8,7 @@ from pilotage.domain.errors import Denied
 from pilotage.domain.istio import WebhookConfig
 from pilotage.domain.objects import Obj, labels_of
 from pilotage.edge import webhooks
-from pilotage.edge.kube import Kube
+from pilotage.edge.reads import Reads
 
 Found = TypeVar("Found")
 _AT_ONCE: Final = 4
@@ -24,7 +24,7 @@ class Facts(NamedTuple):
     unknown: dict[str, str]
 
 
-def look(kube: Kube) -> Facts:
+def look(kube: Reads) -> Facts:
     """Raises as `Kube` does, but for 401 and 403: then that fact is in `unknown`."""
     unknown: dict[str, str] = {}
 
@@ -51,7 +51,7 @@ def _mesh_namespaces(injectors: Iterable[WebhookConfig]) -> set[str]:
     return {hook.service[0] for hook in hooks if hook.service}
 
 
-def _configs(kube: Kube, namespace: str) -> Callable[[], dict[str, dict[str, str]]]:
+def _configs(kube: Reads, namespace: str) -> Callable[[], dict[str, dict[str, str]]]:
     def ask() -> dict[str, dict[str, str]]:
         listed = kube.list("v1", "ConfigMap", namespace)
         return {obj["metadata"]["name"]: obj.get("data") or {} for obj in listed}

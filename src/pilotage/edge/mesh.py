@@ -10,10 +10,12 @@ from pilotage.domain.maintenance import Patches
 from pilotage.domain.mesh import Mode, PatchState, Removal, Revision, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.names import API_VERSION, CREATE_MANAGER, MESH_KIND, MESH_NAME
 from pilotage.domain.objects import Obj, ObjectRef, annotations_of
+from pilotage.domain.restarts import Restarts
 from pilotage.edge.kube import Kube
 from pilotage.edge.strangers import strangers, without
 
-Kept = TypeVar("Kept", Removal, PatchState)
+Kept = TypeVar("Kept", Removal, PatchState, Restarts)
+RESTARTS = "proxyRestarts"  # of the status
 MESH = ObjectRef(API_VERSION, MESH_KIND, "", MESH_NAME)
 
 
@@ -53,6 +55,7 @@ def parse_mesh(obj: Obj) -> ServiceMesh:
         removal=_kept(obj, "removal", Removal),
         leaving=_leaving(obj),
         patch=_kept(obj, "patch", PatchState),
+        restarts=_kept(obj, RESTARTS, Restarts),
         versions=_versions(obj),
     )
 

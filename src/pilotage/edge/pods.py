@@ -100,6 +100,7 @@ def _pod(wire: PodWire, owners: dict[str, str]) -> Pod:
         memory,
         meta.creation_timestamp or "",
         "" if is_ready else _reason(status, conditions, (*init, *containers)),
+        spec.host_network,
     )
 
 

@@ -1,6 +1,6 @@
 """Running proxies from a list of pods, page by page: what is alike is one row, so that no page has to be kept.
 
-Called by `faces` for `drift`. The next page is asked for while one is decoded.
+Called by `faces` for `drift`. The next page is asked for while one is decoded. The operator has its pods from `store`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from pilotage.domain.cluster import Pod
 from pilotage.domain.drift import AUTO, DECIDING, MANAGED_GATEWAY, OVERRIDES, TEMPLATES, Asked, Interest, Pairs, Running
 from pilotage.domain.errors import Denied
 from pilotage.domain.names import INJECTION_STATUS, PROXY_CONTAINER, REV
@@ -112,7 +113,7 @@ def begin(kube: Kube, namespaces: Iterable[str] = (), labels: str = "") -> Itera
 def running(pages: Iterable[PodPage], interest: Interest) -> list[Running]:
     """Pods that neither ended nor are being deleted."""
     rows: dict[_Key, list[str]] = {}
-    marks = lru_cache(_ALIKE)(lambda labels, annotations: _marks(labels, annotations, interest))
+    marks = lru_cache(_ALIKE)(lambda labels, told: _marks(_pairs(labels), _pairs(told), interest))
     for page in pages:
         for pod in page.items or ():
             meta = pod.metadata
@@ -120,6 +121,28 @@ def running(pages: Iterable[PodPage], interest: Interest) -> list[Running]:
                 key = _key(pod, marks(bytes(meta.labels), bytes(meta.annotations)))
                 rows.setdefault(key, []).append(meta.name)
     return [Running(*key, tuple(names)) for key, names in rows.items()]
+
+
+def of_store(pods: Iterable[Pod], interest: Interest) -> tuple[list[Running], tuple[str, ...]]:
+    """The same of pods that are known already, of those with a proxy; and namespaces to be read in pages instead.
+
+    In those a pod asks for a template that may read what is not kept of it.
+    """
+    mine = [pod for pod in pods if not pod.finished and not pod.deleting and pod.proxy]
+    unread = {pod.namespace for pod in mine if not _plain(pod.annotations, interest)}
+    rows: dict[_Key, list[str]] = {}
+    for pod in mine:
+        if pod.namespace not in unread:
+            rows.setdefault(_known_key(pod, interest), []).append(pod.name)
+    return [Running(*key, tuple(names)) for key, names in rows.items()], tuple(sorted(unread))
+
+
+def _known_key(pod: Pod, interest: Interest) -> _Key:
+    images, init = ([Image(each.name, each.image) for each in some] for some in (pod.containers, pod.init_containers))
+    wire = PodWire(PodMeta(pod.name, pod.namespace), Spec(images, init, pod.host_network))
+    return _key(wire, _marks(pod.labels, pod.annotations, interest))._replace(
+        kind=pod.workload[0], name=pod.workload[1]
+    )
 
 
 def of_cron_jobs(kube: Kube, rows: list[Running]) -> list[Running]:
@@ -173,11 +196,14 @@ def _proxy(containers: list[Image] | None) -> Image | None:
     return None
 
 
-def _marks(labels: bytes, annotations: bytes, interest: Interest) -> _Marks:
-    known, told = _PAIRS.decode(labels) or {}, _PAIRS.decode(annotations) or {}
-    injected = INJECTION_STATUS in told
-    own = _own(told.get(OVERRIDES, ""))
-    return _Marks(known, _read(known, told, interest), told.get(REV, ""), injected, own, MANAGED_GATEWAY in known)
+def _pairs(text: bytes) -> dict[str, str]:
+    return _PAIRS.decode(text) or {}
+
+
+def _marks(labels: dict[str, str], annotations: dict[str, str], interest: Interest) -> _Marks:
+    own, revision = _own(annotations.get(OVERRIDES, "")), annotations.get(REV, "")
+    injected, managed = INJECTION_STATUS in annotations, MANAGED_GATEWAY in labels
+    return _Marks(labels, _read(labels, annotations, interest), revision, injected, own, managed)
 
 
 # One object for all pods that ask the same: ten thousand pods are a few hundred of them.
@@ -186,15 +212,20 @@ _asked = lru_cache(_ALIKE)(Asked)
 
 def _read(labels: dict[str, str], annotations: dict[str, str], interest: Interest) -> tuple[Pairs, Pairs]:
     """The labels and annotations that somebody reads, sorted."""
-    named = annotations.get(TEMPLATES)
-    plain = interest.default_plain if named is None else all(n.strip() in interest.plain for n in named.split(","))
-    if plain and not interest.everything:
+    if _plain(annotations, interest):
         chosen = [(key, labels[key]) for key in interest.labels if key in labels]
         told = [pair for pair in annotations.items() if pair[0] in DECIDING]
     else:
         chosen = [pair for pair in labels.items() if not pair[0].startswith(_CONTROLLERS)]
         told = [pair for pair in annotations.items() if not pair[0].startswith(_WRITTEN)]
     return tuple(sorted(chosen)), tuple(sorted(told))
+
+
+def _plain(annotations: dict[str, str], interest: Interest) -> bool:
+    """Whether it is known what of the pod is read."""
+    named = annotations.get(TEMPLATES)
+    plain = interest.default_plain if named is None else all(n.strip() in interest.plain for n in named.split(","))
+    return plain and not interest.everything
 
 
 def _own(overrides: str) -> str:

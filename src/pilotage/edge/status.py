@@ -11,8 +11,12 @@ from pilotage.edge.mesh import MESH
 
 
 def publish(kube: Kube, resource: Obj, status: Obj, events: Iterable[Event], now: datetime) -> None:
-    """Writes `status` if it differs from the one in `resource`, the ServiceMesh as read; then each Event once."""
-    if status != resource.get("status"):
+    """Writes `status` where it differs from the one in `resource`, the ServiceMesh as read; then each Event once.
+
+    It is merged: None takes a field away, and what is left out stays as another wrote it.
+    """
+    there = resource.get("status") or {}
+    if any(there.get(field) != value for field, value in status.items()):
         kube.patch(MESH, {"status": status}, subresource="status")
     for event in events:
         record(kube, resource["metadata"]["uid"], event, now)

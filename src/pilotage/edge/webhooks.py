@@ -60,12 +60,13 @@ def _webhook(webhook: Obj) -> Webhook:
         client.get("url", ""),
         client.get("caBundle", ""),
         webhook.get("failurePolicy", "Fail"),
-        _selector(webhook.get("namespaceSelector")),
-        _selector(webhook.get("objectSelector")),
+        selector_of(webhook.get("namespaceSelector")),
+        selector_of(webhook.get("objectSelector")),
     )
 
 
-def _selector(selector: Any) -> Selector:
+def selector_of(selector: Any) -> Selector:
+    """matchLabels and matchExpressions; None is an empty one."""
     exact = ((selector or {}).get("matchLabels") or {}).items()
     expressions = (selector or {}).get("matchExpressions") or ()
     return Selector(

@@ -59,6 +59,7 @@ class PodSpec(Wire):
     containers: list[ContainerSpec] = []
     init_containers: list[ContainerSpec] | None = None
     node_name: str | None = None
+    host_network: bool = False
 
 
 class Template(Wire):

@@ -1,11 +1,13 @@
 """Lists of Deployments, StatefulSets, … -> domain workloads. Called by `observe`; pure."""
 
+import math
 from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from pilotage.domain.cluster import Pod, Workload
+from pilotage.domain.quantity import of_count
 from pilotage.edge.wire import Condition, Meta, Template, Wire, controller_of
 
 KINDS: Final = {
@@ -17,8 +19,17 @@ KINDS: Final = {
 }
 
 
+_ROLLED: Final = ("StatefulSet", "DaemonSet")
+
+
+class RollingUpdate(Wire):
+    max_unavailable: int | str | None = None
+    max_surge: int | str | None = None
+
+
 class UpdateStrategy(Wire):
     type: str | None = ""
+    rolling_update: RollingUpdate | None = None
 
 
 class JobSpec(Wire):
@@ -35,6 +46,7 @@ class WorkloadSpec(Wire):
     replicas: int | None = None
     template: Template | None = None
     update_strategy: UpdateStrategy | None = None
+    strategy: UpdateStrategy | None = None  # a Deployment's name for it
     paused: bool | None = False
     suspend: bool | None = False
     parallelism: int | None = None
@@ -102,6 +114,7 @@ def workload_of(kind: str, wire: WorkloadWire) -> Workload:
         on_delete=strategy is not None and strategy.type == "OnDelete",
         paused=bool(spec.paused or spec.suspend),
         reason=_reason(wire),
+        missing=_missing(kind, spec, desired),
     )
 
 
@@ -130,6 +143,20 @@ def _counts(kind: str, wire: WorkloadWire) -> tuple[int, int, int, int, int]:
         status.available_replicas or 0,
         status.replicas or 0,
     )
+
+
+def _missing(kind: str, spec: WorkloadSpec, desired: int) -> int:
+    """Pods that a change of its template may leave out at once, as its controller counts them."""
+    strategy = spec.strategy or spec.update_strategy or UpdateStrategy()
+    rolling = strategy.rolling_update or RollingUpdate()
+    if kind == "Deployment":
+        if strategy.type == "Recreate":
+            return desired
+        given = (rolling.max_unavailable, rolling.max_surge)
+        missing, surge = (of_count("25%" if each is None else each, desired) for each in given)
+        return math.floor(missing) or int(not surge)
+    given_most = rolling.max_unavailable
+    return math.ceil(of_count(1 if given_most is None else given_most, desired)) if kind in _ROLLED else 0
 
 
 def _condition(wire: WorkloadWire, *types: str) -> Condition | None:

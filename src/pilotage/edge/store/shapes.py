@@ -12,6 +12,7 @@ import msgspec
 from pilotage.domain.cluster import Labels, Pod
 from pilotage.domain.names import MESH_KIND
 from pilotage.domain.objects import Obj
+from pilotage.edge.mesh import RESTARTS
 from pilotage.edge.pods import decode_pod
 from pilotage.edge.watch import Watched
 from pilotage.edge.workloads import WorkloadWire, decode_workload
@@ -85,8 +86,17 @@ def _essence(obj: Obj) -> Obj:
 
 
 def _same_spec(old: Obj, new: Obj) -> bool:
-    """An HPA's status tells its metrics every few seconds; that of a ServiceMesh is what we wrote last."""
+    """An HPA's status tells its metrics every few seconds."""
     return _same({**old, "status": None}, {**new, "status": None})
+
+
+def _same_mesh(old: Obj, new: Obj) -> bool:
+    """But for the status, which the loop wrote itself: all but what became of restarts."""
+    return _same({**old, "status": _restarts(old)}, {**new, "status": _restarts(new)})
+
+
+def _restarts(obj: Obj) -> Obj:
+    return {"stopped": ((obj.get("status") or {}).get(RESTARTS) or {}).get("stopped")}
 
 
 def _same_name(_old: Obj, _new: Obj) -> bool:
@@ -96,7 +106,7 @@ def _same_name(_old: Obj, _new: Obj) -> bool:
 
 _SAME: Final[dict[str, Callable[[Obj, Obj], bool]]] = {
     "HorizontalPodAutoscaler": _same_spec,
-    MESH_KIND: _same_spec,
+    MESH_KIND: _same_mesh,
     "Lease": _same_name,
 }
 PODS: Final[Shape[OwnedPod]] = Shape(_pod, lambda old, new: old == new)

@@ -1,16 +1,23 @@
-"""What drifts now: small lists and pages of pods, then dry runs. Called by `drift`, `restart` and the operator."""
+"""What drifts now: small lists and pages of pods, then dry runs. Called by `drift`, `restart` and the operator.
+
+The operator follows all of it by watches: it asks for nothing but the dry runs.
+"""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pilotage.decide.drift import Drift, compare, groups
 from pilotage.decide.injection import injection_of
 from pilotage.decide.reading import Reading, interest_of
-from pilotage.domain.drift import Expected
+from pilotage.domain.drift import Expected, Injection
 from pilotage.edge.dryruns import may_try, try_all
 from pilotage.edge.injectors import look
 from pilotage.edge.kube import Kube
-from pilotage.edge.running import begin, of_cron_jobs, running
+from pilotage.edge.reads import Reads
+from pilotage.edge.running import begin, of_cron_jobs, of_store, running
+
+if TYPE_CHECKING:
+    from pilotage.edge.store import Store
 
 NO_RIGHT = "you may not create pods, not even as dry runs"
 NOT_ASKED = "--no-proof"
@@ -26,10 +33,25 @@ class Drifted(NamedTuple):
 def drifted(kube: Kube, namespaces: Sequence[str] = (), labels: str = "", *, prove: bool = True) -> Drifted:
     """Of pods in these namespaces, or in all, that `labels` select. Raises Denied where pods may not be listed."""
     pages = begin(kube, namespaces, labels)
-    facts = look(kube)
-    injection = injection_of(facts.injectors, facts.namespaces, facts.configs, facts.proxy_configs, facts.unknown)
+    injection = _injection(kube)
     rows = of_cron_jobs(kube, running(pages, interest_of(injection)))
     grouped = groups(rows, injection)
     untried = NOT_ASKED if not prove else "" if may_try(kube, namespaces) else NO_RIGHT
     tried: dict[Reading, Expected] = {} if untried else try_all(kube, grouped.tries)
     return Drifted(compare(rows, injection, grouped, tried), untried)
+
+
+def followed(store: "Store") -> Drift:
+    """Of pods with a proxy, as `store` knows them."""
+    injection = _injection(store)
+    interest = interest_of(injection)
+    rows, unread = of_store(store.pods().pods, interest)
+    if unread:
+        rows += running(begin(store.kube, unread), interest)
+    grouped = groups(rows, injection)
+    return compare(rows, injection, grouped, try_all(store.kube, grouped.tries))
+
+
+def _injection(source: Reads) -> Injection:
+    facts = look(source)
+    return injection_of(facts.injectors, facts.namespaces, facts.configs, facts.proxy_configs, facts.unknown)

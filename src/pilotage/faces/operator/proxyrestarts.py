@@ -1,23 +1,43 @@
 """Restarts outdated workloads while the window for that is open, at the pace of the resource. Made by `loop`.
 
-In a thread of its own while this process leads: the loop must not wait for pods of applications.
+In a thread of its own while this process leads: the loop must not wait for pods of applications. What it does, what is
+stuck and why is told in the status of the ServiceMesh and by Events.
 """
 
 import time
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from pilotage.decide.dataplane import restart_action
-from pilotage.decide.proxyrestarts import Underway, next_ones, opening, token_of, underway
-from pilotage.domain.errors import MeshError, TimedOut
+from pilotage.decide.proxyrestarts import (
+    Candidate,
+    begun,
+    events,
+    last_opening,
+    next_ones,
+    opening,
+    progress,
+    telling,
+    token_of,
+    wanted,
+)
+from pilotage.decide.windows import Opening
+from pilotage.domain.errors import MeshError, Refused
+from pilotage.domain.mesh import ProxyRestarts, ServiceMesh, ServiceMeshSpec
+from pilotage.domain.objects import Obj
 from pilotage.domain.profile import profile_of
+from pilotage.domain.restarts import Restarts
 from pilotage.domain.state import Snapshot
 from pilotage.edge.apply import apply
+from pilotage.edge.budgets import budgets
 from pilotage.edge.kube import Kube
 from pilotage.edge.mesh import MESH, parse_mesh
 from pilotage.edge.observe import observe, refuse_blind
+from pilotage.edge.restarts import tell
 from pilotage.edge.store import Store
-from pilotage.faces.cli.drifted import drifted
+from pilotage.faces.cli.drifted import followed
 from pilotage.faces.cli.session import Session
 from pilotage.faces.operator.beside import Beside
 from pilotage.faces.operator.report import Report
@@ -25,7 +45,6 @@ from pilotage.faces.operator.report import Report
 _PARTS: Final = frozenset({"pods", "workloads", "namespaces", "injectors"})
 _CLOSED: Final = 30.0  # seconds between looks at the clock and the resource, and at what drifts
 _MOVING: Final = 2.0  # seconds between looks while pods are replaced
-_STUCK: Final = 600.0  # seconds after which a workload holds up all others of its opening
 
 
 class ProxyRestarting(Beside):
@@ -36,7 +55,6 @@ class ProxyRestarting(Beside):
     def __init__(self, session: Session, store: Store, kube: Kube, report: Report) -> None:
         super().__init__()
         self._session, self._store, self._kube, self._report = session, store.aside(), kube, report
-        self._begun: dict[tuple[str, str, str, str], float] = {}  # when what is under way was first seen
         self._last = 0.0  # when one was begun
 
     def _run(self) -> None:
@@ -51,38 +69,59 @@ class ProxyRestarting(Beside):
     def turn(self) -> float:
         """Begins what may begin now; seconds until the next look. Raises as looking and writing do."""
         resource = self._store.get(MESH)
-        spec = parse_mesh(resource).spec if resource else None
-        found = opening(spec, self._session.now) if spec else None
-        pace = spec.proxy_restarts if spec else None
-        if spec is None or pace is None or found is None:
+        if resource is None:
             return _CLOSED
-        profile, token = profile_of(spec), token_of(found)
-        snapshot = observe(self._store, profile, self._session.catalog, self._session.now, parts=_PARTS)
-        refuse_blind(snapshot, _PARTS)
-        running = underway(snapshot, token)
-        self._refuse_stuck(token, running)
-        free = pace.parallel - len(running)
-        if free <= 0 or time.monotonic() < self._last + pace.pause_seconds:
-            return _MOVING
-        begun = self._begin(snapshot, token, 1 if pace.pause_seconds else free)
-        return _MOVING if begun or running else _CLOSED
+        mesh = parse_mesh(resource)
+        spec, told = mesh.spec, mesh.restarts
+        try:
+            found = opening(spec, self._session.now)
+        except Refused as refused:
+            self._tell(resource, replace(told or Restarts(), stopped=str(refused)))
+            raise
+        if found is None and not (told and told.underway):
+            self._tell(resource, replace(told, stopped="") if told and wanted(spec) else None)
+            return _CLOSED
+        return self._go_on(resource, mesh, found)
 
-    def _begin(self, snapshot: Snapshot, token: str, free: int) -> int:
-        """How many were begun."""
-        chosen = next_ones(snapshot, drifted(self._session.kube).drift, token, free)
-        for workload in chosen:
+    def _go_on(self, resource: Obj, mesh: ServiceMesh, found: Opening | None) -> float:
+        """`found` None: the window is closed, and something that it began is under way."""
+        told, pace, snapshot = mesh.restarts, mesh.spec.proxy_restarts, self._look(mesh.spec)
+        last = last_opening(told) if told else None
+        if last is not None and last != found:
+            before = progress(told, last, snapshot)
+            if before.underway or found is None:
+                self._tell(resource, before)
+                return _pause(before)
+        if found is None or pace is None:
+            return _CLOSED
+        now, chosen = self._begin(snapshot, progress(told, found, snapshot), pace, token_of(found))
+        self._tell(resource, now, chosen)
+        return _pause(now)
+
+    def _look(self, spec: ServiceMeshSpec) -> Snapshot:
+        seen = observe(self._store, profile_of(spec), self._session.catalog, self._session.now, parts=_PARTS)
+        refuse_blind(seen, _PARTS)
+        return seen
+
+    def _begin(
+        self, snapshot: Snapshot, now: Restarts, pace: ProxyRestarts, token: str
+    ) -> tuple[Restarts, Sequence[Candidate]]:
+        """As many as the pace allows; what drifts is looked at only where there is room for one."""
+        free = pace.parallel - len(now.underway)
+        if now.stopped or free <= 0 or time.monotonic() < self._last + pace.pause_seconds:
+            return now, ()
+        found = next_ones(snapshot, followed(self._store), budgets(self._store), token)
+        chosen = found.candidates[: 1 if pace.pause_seconds else free]
+        for workload, why in chosen:
             action = restart_action(workload, token)
             apply(self._kube, action)
-            self._report.log.say("wrote", object=str(action.ref), why=f"{action.why}: its proxy is behind")
+            self._report.log.say("wrote", object=str(action.ref), why=f"{action.why}: {why}")
             self._last = time.monotonic()
-        return len(chosen)
+        return begun(telling(now, found), chosen, snapshot.now), chosen
 
-    def _refuse_stuck(self, token: str, running: Sequence[Underway]) -> None:
-        """Raises TimedOut for one that has been under way for long: no other is begun until it is done."""
-        now = time.monotonic()
-        seen = {(token, each.workload.kind, each.workload.namespace, each.workload.name): each for each in running}
-        self._begun = {key: self._begun.get(key, now) for key in seen}
-        for key, since in self._begun.items():
-            if now - since > _STUCK:
-                _, kind, namespace, name = key
-                raise TimedOut(f"{kind} {namespace}/{name} is stuck: {seen[key].cause}; no other is begun")
+    def _tell(self, resource: Obj, now: Restarts | None, chosen: Sequence[Candidate] = ()) -> None:
+        tell(self._kube, resource, now, events(now, chosen), self._session.now)
+
+
+def _pause(now: Restarts) -> float:
+    return _MOVING if now.underway and not now.stopped else _CLOSED
