@@ -99,6 +99,26 @@ def test_a_workload_that_does_not_get_on_says_why(condition: dict[str, str], rea
     assert read("Deployment", {}, {"conditions": [condition]}).reason == reason
 
 
+@pytest.mark.parametrize(
+    ("kind", "spec", "missing"),
+    [
+        ("Deployment", {"replicas": 3}, 0),
+        ("Deployment", {"replicas": 8}, 2),
+        ("Deployment", {"replicas": 3, "strategy": {"type": "Recreate"}}, 3),
+        ("Deployment", {"replicas": 5, "strategy": {"rollingUpdate": {"maxUnavailable": "50%"}}}, 2),
+        ("Deployment", {"replicas": 2, "strategy": {"rollingUpdate": {"maxUnavailable": "25%", "maxSurge": 0}}}, 1),
+        ("StatefulSet", {"replicas": 3}, 1),
+        ("DaemonSet", {"updateStrategy": {"rollingUpdate": {"maxUnavailable": "30%"}}}, 2),
+        ("DaemonSet", {"updateStrategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}}, 0),
+        ("CronJob", {}, 0),
+    ],
+)
+def test_what_a_rolling_update_may_leave_out_is_counted_as_its_controller_does(
+    kind: str, spec: dict[str, Any], missing: int
+) -> None:
+    assert read(kind, spec, {"desiredNumberScheduled": 5}).missing == missing
+
+
 def test_pods_of_a_job_that_a_cron_job_made_belong_to_the_cron_job() -> None:
     owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": "nightly", "controller": True}
     job = {"metadata": {"name": "nightly-1", "namespace": "shop", "ownerReferences": [owner]}}
