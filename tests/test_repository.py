@@ -68,9 +68,17 @@ def test_modules_are_small_and_say_what_they_are() -> None:
 
 
 def test_functions_are_small() -> None:
-    nodes = [(name(path), node) for path in SOURCES for node in ast.walk(ast.parse(path.read_text()))]
-    functions = [(at, node) for at, node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    assert not {f"{at}: {node.name}": lines(node) for at, node in functions if lines(node) > 40}
+    found = ((path, function) for path in SOURCES for function in functions(ast.parse(path.read_text())))
+    assert not {f"{name(path)}: {each.name}": lines(each) for path, each in found if lines(each) > 40}
+
+
+def functions(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Itself and all in it. Expressions, which are most of a module, have none."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        yield node
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.expr):
+            yield from functions(child)
 
 
 def lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
