@@ -110,6 +110,22 @@ def test_all_that_is_not_on_a_revision_and_would_be_is_restarted_in_order() -> N
     assert chosen(here, names=(("Deployment", "shop", "moved"),)) == ["Deployment/moved"]
 
 
+@pytest.mark.parametrize(
+    ("selection", "words"),
+    [
+        (Selection(not_on="asm-1-99"), f'no revision "asm-1-99" (there: {OLD}, {NEW})'),
+        (Selection(namespaces=("shpo",)), 'no namespace "shpo"; did you mean shop?'),
+        (Selection(names=(("Deployment", "shop", "wbe"),)), "no Deployment wbe in namespace shop"),
+    ],
+    ids=["revision", "namespace", "workload"],
+)
+def test_what_is_not_there_is_not_taken_for_nothing_to_restart(selection: Selection, words: str) -> None:
+    here = world(*MESH, namespace("shop", rev=NEW), deployment("shop", "web", on=OLD))
+    with pytest.raises(Refused) as refused:
+        to_restart(here, selection)
+    assert words in str(refused.value)
+
+
 def test_a_namespace_just_labelled_gets_its_first_proxies_by_a_restart_of_all_in_it() -> None:
     here = world(
         *MESH, namespace("shop", rev=NEW), deployment("shop", "web"), namespace("bank"), deployment("bank", "till")

@@ -131,8 +131,12 @@ def to_restart(snapshot: Snapshot, selection: Selection) -> tuple[Workload, ...]
     """The workloads that a restart would bring to what is selected, by namespace, kind and name.
 
     With `not_on`, those that injection would give that revision now; named ones whatever they have.
-    `restart_findings` explains what is left out. Raises Refused for a name that is not there.
+    `restart_findings` explains what is left out. Raises Refused for a name that is not there, a revision's too.
     """
+    if selection.not_on and selection.not_on not in revisions(snapshot):
+        words = f'there is no revision "{selection.not_on}" (there: {_listed([*revisions(snapshot)])})'
+        raise Refused(words, fix="pilotage status")
+    tuple(_named(snapshot, selection.namespaces))  # refuses one that is not there
     chosen = (
         each for each, pods in _candidates(snapshot, selection) if _explained(snapshot, selection, each, pods) is None
     )
