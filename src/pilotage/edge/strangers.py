@@ -4,6 +4,7 @@ Who writes must know them all, or they would be lost; who only looks can leave t
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from msgspec import inspect
@@ -13,13 +14,19 @@ from pilotage.domain.objects import Obj
 
 def strangers(spec: Obj, shape: type) -> list[str]:
     """Their paths, as in `revisions[].pace`."""
-    return sorted(set(_found(spec, inspect.type_info(shape), "")))
+    return sorted(set(_found(spec, _described(shape), "")))
 
 
 def without(spec: Obj, shape: type) -> Obj:
     """The spec, less what is unknown."""
-    known: Obj = _known(spec, inspect.type_info(shape))
+    known: Obj = _known(spec, _described(shape))
     return known
+
+
+@cache
+def _described(shape: type) -> inspect.Type:
+    """Once per process: it takes longer than to read all of a resource, and that is looked at again and again."""
+    return inspect.type_info(shape)
 
 
 def _found(value: Any, kind: inspect.Type, path: str) -> Iterator[str]:
