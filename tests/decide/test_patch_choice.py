@@ -54,6 +54,12 @@ CLASH = BadPair(Range(None, Version(1, 30, 4)), Range(Version(1, 30, 5)), "they 
         (facts(released(4, days=0, cvss=7.9)), None),
         (facts(released(4), released(5, avoid="it crashes")), "1.30.4"),
         (facts(released(4), released(5), bad=(CLASH,)), "1.30.4"),
+        (
+            facts(released(4, days=5, cvss=9.0, avoid="it crashes"), released(5, days=1)),
+            "1.30.5",
+        ),  # it mends what 4 did
+        (facts(released(4, days=5, cvss=9.0), released(5, days=1)), "1.30.4"),
+        (facts(released(4, days=5, cvss=7.0, avoid="it crashes"), released(5, days=1)), None),
         (facts(released(1), released(2)), None),
     ],
 )
@@ -75,6 +81,15 @@ def test_the_newest_patch_that_is_safe_and_old_enough_is_due(world: Facts, targe
 def test_a_revision_whose_version_somebody_else_says_takes_no_patches(entry: Revision) -> None:
     world = facts(released(3), released(4), entry=entry, versions={entry.name: str(RUNS)})
     assert list(due(world)) == []
+
+
+def test_a_patch_that_works_with_no_proxy_of_today_is_held_with_the_way_to_it() -> None:
+    world = facts(released(3), released(5), released(6, avoid="it crashes"), bad=(CLASH,))
+    made = course(world)
+    (finding,) = made.findings
+    assert (finding.code, made.begins) == ("PatchHeld", None)
+    assert finding.message.endswith("1.30.5 is due, and held: it does not work with proxies of 1.30.3: they clash")
+    assert finding.fix == "pilotage enable --revision 1-30 --version 1.30.5, and pilotage restart at once"
 
 
 def window(start: str) -> MaintenanceWindow:

@@ -9,15 +9,16 @@ from msgspec.structs import replace
 from pilotage.decide.budget import below_budget
 from pilotage.decide.rollout import hindered, rolled
 from pilotage.domain.actions import Apply, Plan, Wait
-from pilotage.domain.catalog import Catalog, Release
+from pilotage.domain.catalog import BadPair, Catalog, Range, Release
+from pilotage.domain.cluster import Container
 from pilotage.domain.istio import ControlPlane
 from pilotage.domain.mesh import Gateway, GatewayType, PatchState
-from pilotage.domain.names import gateway_part
+from pilotage.domain.names import PROXY_CONTAINER, gateway_part
 from pilotage.domain.objects import ref_of
 from pilotage.domain.patching import Course
 from pilotage.domain.state import Desired, Revision, Snapshot
 from pilotage.domain.version import Version
-from worlds import NOW, world
+from worlds import NOW, pod, world
 
 PROFILE = world().profile
 BEFORE, TO = Version(1, 30, 4), Version(1, 30, 5)
@@ -142,6 +143,30 @@ def test_a_patch_that_would_go_below_the_budget_does_not_begin() -> None:
     made = rolled(REST, desired(Course(begins=STATE), *objects), seen(BEFORE))
     assert (made.phase, made.patch) == ("Settled", None)
     assert [finding.code for finding in made.findings] == ["PatchHeld"]
+
+
+CLASH = BadPair(Range(None, BEFORE), Range(TO), "they clash")
+
+
+@pytest.mark.parametrize(
+    ("proxy", "pairs", "held"),
+    [("1.30.4", (CLASH,), False), ("1.30.3", (CLASH,), True), ("1.30.3", (), False)],
+)
+def test_a_patch_waits_for_proxies_that_did_not_follow_the_last_one(
+    proxy: str, pairs: tuple[BadPair, ...], held: bool
+) -> None:
+    old = pod("shop", "web", on="1-30", containers=(Container(PROXY_CONTAINER, f"docker.io/istio/proxyv2:{proxy}"),))
+    snapshot = seen(BEFORE, pods=(old,), catalog=replace(world().catalog, bad_pairs=pairs))
+    made = rolled(REST, desired(Course(begins=STATE)), snapshot)
+    assert [finding.code for finding in made.findings] == (["PatchHeld"] if held else [])
+    assert (made.patch is None) is held
+
+
+def test_a_patch_waits_where_proxies_that_matter_cannot_be_seen() -> None:
+    known = replace(world().catalog, bad_pairs=(CLASH,))
+    made = rolled(REST, desired(Course(begins=STATE)), seen(BEFORE, catalog=known, unknown={"pods": "forbidden"}))
+    assert made.patch is None
+    assert made.findings[0].message.endswith("which proxies run cannot be seen: forbidden")
 
 
 def test_a_patch_begins_only_where_nothing_else_is_to_be_done() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,6 +182,18 @@ def test_a_patch_that_is_on_its_way_is_told_and_followed_and_begun_only_once(mes
 def test_patch_start_asks_first(mesh: Mesh) -> None:
     said = mesh.pilotage("patch", "start", given="n\n")
     assert "It is kept at 1.30.4 by the resource" in said.must(3).err
+    assert mesh.image == "1.30.4"
+
+
+def test_patch_start_is_refused_where_proxies_would_not_work_with_the_patch(mesh: Mesh, tmp_path: Path) -> None:
+    clash = {"proxy": {"before": "1.30.5"}, "istiod": {"from": "1.30.5"}, "why": "they clash"}
+    minor = {"minor": "1.30", "released": "2026-05-18", "endOfLife": "2026-11", "kubernetes": ["1.36"]}
+    patches = [{"version": "1.30.5", "date": "2026-09-01"}]
+    catalog = tmp_path / "catalog.json"
+    every = {"minors": [{**minor, "patches": patches}], "badPairs": [clash], "completeUntil": "2026-10-01"}
+    catalog.write_text(json.dumps(every))
+    said = mesh.pilotage("--catalog", str(catalog), "patch", "start", "--yes").must(3).err
+    assert "1.30.5 is out, and it does not work with proxies of 1.30.4: they clash" in said
     assert mesh.image == "1.30.4"
 
 

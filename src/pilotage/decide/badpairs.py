@@ -1,9 +1,10 @@
-"""Proxies that are connected, or about to be, to an istiod that they do not work with. Called by `health`."""
+"""Proxies that are connected, or about to be, to an istiod that they do not work with. For `health` and `rollout`."""
 
 from collections import defaultdict
 from collections.abc import Iterator
 
 from pilotage.decide.revision_health import proxy_name
+from pilotage.domain.catalog import Catalog
 from pilotage.domain.findings import Finding
 from pilotage.domain.istio import ControlPlane
 from pilotage.domain.state import Snapshot
@@ -22,6 +23,25 @@ def bad_pairs(snapshot: Snapshot) -> Iterator[Finding]:
                 pair = f"proxies {version} under istiod {plane.version} of {plane.revision}"
                 fix = f"pilotage restart: new pods get the proxy of {plane.version}"
                 yield Finding("BadPair", f"{pair}: {why}: {min(names)}{more}", plane.revision, fix)
+
+
+def left_behind(snapshot: Snapshot, revision: str, to: Version) -> str:
+    """Why `to` would not work with proxies of `revision` that have not followed its istiod yet, "" where it would."""
+    if not asks_proxies(snapshot.catalog, to):
+        return ""
+    if "pods" in snapshot.unknown:
+        return f"which proxies run cannot be seen: {snapshot.unknown['pods']}"
+    for plane in snapshot.control_planes:
+        for version, names in sorted(_proxies(snapshot, plane).items()) if plane.revision == revision else ():
+            why = snapshot.catalog.against(version, to)
+            if why:
+                return f"proxies of {version} still run ({min(names)} and others): {why}"
+    return ""
+
+
+def asks_proxies(catalog: Catalog, to: Version) -> bool:
+    """Whether there are proxies that do not work with an istiod of `to`: else nobody need look at them."""
+    return any(pair.istiod.holds(to) for pair in catalog.bad_pairs)
 
 
 def _proxies(snapshot: Snapshot, plane: ControlPlane) -> dict[Version, set[str]]:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from msgspec import structs
 
+from pilotage.decide.badpairs import left_behind
 from pilotage.decide.budget import below_budget
 from pilotage.decide.gateways import gateway_waits
 from pilotage.decide.install import control_plane, readiness
@@ -36,17 +37,28 @@ def rolled(made: Plan, desired: Desired, snapshot: Snapshot) -> Plan:
         return _rolling(made, desired, patch, snapshot)
     at_rest = made.settled and made.phase in _AT_REST
     if at_rest and course.begins:
-        return _begun(made, course.begins, below_budget(desired, snapshot, course.begins.revision), snapshot.now)
+        return _begun(made, course.begins, _against(desired, snapshot, course.begins), snapshot.now)
     if patch is not None and not at_rest and _runs(snapshot, patch.revision) == patch.to:
         return structs.replace(made, phase=RETURNING)
     return made
 
 
-def _begun(made: Plan, begun: PatchState, problem: str, now: datetime) -> Plan:
+def _against(desired: Desired, snapshot: Snapshot, begins: PatchState) -> tuple[str, str]:
+    """What holds a patch that may begin, and what to do about it."""
+    short = below_budget(desired, snapshot, begins.revision)
+    if short:
+        return (
+            short,
+            "let a rollout take fewer pods: rollingMaxUnavailable in spec.values, strategy in a gateway's values",
+        )
+    return left_behind(snapshot, begins.revision, Version.parse(begins.to)), "pilotage restart -n NAMESPACE --outdated"
+
+
+def _begun(made: Plan, begun: PatchState, against: tuple[str, str], now: datetime) -> Plan:
     """Written down first; the next look, which no change of the cluster would bring about, makes it."""
+    problem, fix = against
     if problem:
         words = f"{begun.revision} runs {begun.before}; {begun.to} is due, and held: {problem}"
-        fix = "let a rollout take fewer pods: rollingMaxUnavailable in spec.values, strategy in a gateway's values"
         held = Finding("PatchHeld", words, begun.revision, fix)
         others = tuple(each for each in made.findings if (each.code, each.subject) != ("PatchDue", begun.revision))
         return structs.replace(made, findings=(*others, held))

@@ -6,7 +6,7 @@ import click
 from msgspec import structs
 
 from pilotage.decide.force import Mark, patch_annotation
-from pilotage.decide.patches import Facts, facts_of, newest, policy_of
+from pilotage.decide.patches import CLASH, Facts, due, facts_of, newest, policy_of, way_out
 from pilotage.decide.versions import takes_patches, under_way, versions_of
 from pilotage.domain.actions import Plan
 from pilotage.domain.errors import Refused
@@ -131,4 +131,7 @@ def _move(session: Session, mesh: ServiceMesh, revision: str | None) -> Move:
     if not takes_patches(asked, asked.spec.revisions[0]):
         words = f"{entry.name} takes no patches: its name, its owner or its values say which version it runs"
         raise Refused(words, fix="kubectl get smesh default -o yaml")
+    held = next((each for each in due(facts._replace(mesh=asked)) if each.held.startswith(CLASH)), None)
+    if held:
+        refuse(Finding("PatchHeld", f"{held.to} is out, and {held.held}", entry.name, way_out(held)))
     return Move(entry, asked, before, newest(facts, before, any_age=True))
