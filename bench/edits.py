@@ -5,7 +5,6 @@ Used by `operator`.
 
 import itertools
 import time
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -20,9 +19,11 @@ from pilotage.edge.kube import Kube
 from pilotage.edge.mesh import MESH as RESOURCE
 
 _EDITS: Final = 100
-_ANEW: Final = 10  # edits for which charts are rendered: each costs half a second of processor time
+_ANEW: Final = 30  # edits for which charts are rendered: each costs half a second of processor time
 _APART: Final = 0.3  # seconds between edits: each is to find the operator at rest
+_WARM: Final = 1.5  # seconds after charts were rendered, until Helm's engine is loaded once more
 _PATIENCE: Final = 180.0
+_TOLD: Final = ("servicemeshes", "events")
 _EDITOR: Final = "sandbox-admin"
 _SERVICE: Final = ObjectRef("v1", "Service", MESH, suffixed("istiod", STABLE))
 
@@ -45,11 +46,20 @@ class Edits:
         """From an edit of the ServiceMesh, there and back, to the first write that follows from it."""
         for turn in ("here", "there"):
             self._values(turn)
-        return self._mesh(itertools.islice(itertools.cycle(("here", "there")), _EDITS))
+        began = datetime.now(UTC)
+        for turn in itertools.islice(itertools.cycle(("here", "there")), _EDITS):
+            time.sleep(_APART)
+            self._values(turn)
+        return self._answers(began, RESOURCE)
 
-    def of_charts(self) -> list[float]:
-        """The same, for values that charts were never rendered with."""
-        return self._mesh(f"{time.monotonic()}-{turn}" for turn in range(_ANEW))
+    def of_charts(self) -> tuple[list[float], list[float]]:
+        """The same, for values that charts were never rendered with: to the first write, which tells that the edit was
+        seen, and to the first one of an object of the mesh."""
+        began = datetime.now(UTC)
+        for turn in range(_ANEW):
+            time.sleep(_WARM)
+            self._values(f"{time.monotonic()}-{turn}")
+        return self._answers(began, RESOURCE), self._answers(began, RESOURCE, of_mesh=True)
 
     def edit(self) -> tuple[datetime, datetime]:
         """Edits an installed object, and has it undone: when the API server received the one and the other."""
@@ -61,13 +71,6 @@ class Edits:
     def _edit(self) -> None:
         self._kube.patch(_SERVICE, {"metadata": {"labels": {REV: "edited"}}}, manager="bench")
         until("the edit is undone", self._undone, _PATIENCE)
-
-    def _mesh(self, turns: Iterable[str]) -> list[float]:
-        began = datetime.now(UTC)
-        for turn in turns:
-            time.sleep(_APART)
-            self._values(turn)
-        return self._answers(began, RESOURCE)
 
     def _values(self, turn: str) -> None:
         """Until the operator has said that it did as it was told. One ConfigMap tells of this value, no pod."""
@@ -83,13 +86,15 @@ class Edits:
         service = self._kube.get(_SERVICE)
         return service is not None and labels_of(service).get(REV) == STABLE
 
-    def _answers(self, began: datetime, ref: ObjectRef) -> list[float]:
-        return sorted((answer - edit).total_seconds() for edit, answer in self._pairs(began, ref))
+    def _answers(self, began: datetime, ref: ObjectRef, *, of_mesh: bool = False) -> list[float]:
+        return sorted((answer - edit).total_seconds() for edit, answer in self._pairs(began, ref, of_mesh=of_mesh))
 
-    def _pairs(self, began: datetime, ref: ObjectRef) -> list[tuple[datetime, datetime]]:
-        """Each edit of the object since then, and the operator's next write but of its Lease."""
+    def _pairs(self, began: datetime, ref: ObjectRef, *, of_mesh: bool = False) -> list[tuple[datetime, datetime]]:
+        """Each edit of the object since then, and the operator's next write but of its Lease; `of_mesh`: nor of what
+        it tells."""
         edits = [each for each in self._wrote(began, _EDITOR) if each.name == ref.name]
-        answers = self._wrote(began, Standing.USER)
+        told = _TOLD if of_mesh else ()
+        answers = [each for each in self._wrote(began, Standing.USER) if each.resource.split(".")[0] not in told]
         return [(edit.at, next(each.at for each in answers if each.at >= edit.at)) for edit in edits]
 
     def _wrote(self, began: datetime, user: str) -> list[Request]:

@@ -41,7 +41,7 @@ _PROMPT, _TAKEOVER = 0.2, 15.0  # seconds
 class Cost(NamedTuple):
     """MiB; percent of a core at rest and while pods change; requests a minute; seconds until an edit is answered:
 
-    of an installed object; of the ServiceMesh, rendered before and not. Ascending.
+    of an installed object; of the ServiceMesh, rendered before and not; in the end also in the mesh. Ascending.
     """
 
     memory: float
@@ -52,6 +52,7 @@ class Cost(NamedTuple):
     undone: list[float]
     followed: list[float]
     rendered: list[float]
+    changed: list[float]
 
 
 class Bench:
@@ -78,7 +79,7 @@ class Bench:
             spent = cpu_seconds(standing.pid) - before
             asked = sum(each.at >= began for each in standing.requests())
             busy = self._busy(standing.pid)
-            answers = self.edits.of_an_object(), self.edits.of_the_mesh(), self.edits.of_charts()
+            answers = self.edits.of_an_object(), self.edits.of_the_mesh(), *self.edits.of_charts()
             memory = resident(standing.pid)
         finally:
             standing.stop()
@@ -155,13 +156,16 @@ def _of(cost: Cost, name: str) -> Iterator[Figure]:
     yield noted(f"{name}: mesh edited", rank(cost.followed, 50), "s")
     yield within(f"{name}: mesh edited, p99", rank(cost.followed, 99), _PROMPT)
     yield noted(f"{name}: charts anew", rank(cost.rendered, 50), "s")
+    yield within(f"{name}: charts anew, p99", rank(cost.rendered, 99), _PROMPT)
+    yield noted(f"{name}: written anew", rank(cost.changed, 50), "s")
+    yield within(f"{name}: written anew, p99", rank(cost.changed, 99), _PROMPT)
 
 
 def _slopes(few: Cost, many: Cost) -> Iterator[Figure]:
     thousands = (_MANY - _FEW) / 1_000
     units = {"memory": "MiB", "with_child": "MiB", "share": "%", "busy": "%", "requests": "/min"}
     grown = {part: (getattr(few, part), getattr(many, part), unit) for part, unit in units.items()}
-    for part in ("undone", "followed"):
+    for part in ("undone", "followed", "rendered", "changed"):
         grown[part] = (rank(getattr(few, part), 99), rank(getattr(many, part), 99), "s")
     for part, (before, after, unit) in grown.items():
         yield noted(f"  {part} per 1000 pods more", (after - before) / thousands, unit)

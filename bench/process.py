@@ -8,7 +8,11 @@ _EVERY = 0.02  # seconds between looks for a peak
 
 
 def resident(pid: int) -> float:
-    """MiB, 0 where it has ended."""
+    """MiB of a process and its children, 0 where it has ended. What they share is counted for each."""
+    return sum(map(_resident, [pid, *_children(pid)]))
+
+
+def _resident(pid: int) -> float:
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
@@ -17,7 +21,11 @@ def resident(pid: int) -> float:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Of the processor, so far, children that ended included."""
+    """Of the processor, so far, by a process and its children, those that ended included."""
+    return sum(map(_cpu_seconds, [pid, *_children(pid)]))
+
+
+def _cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
@@ -40,7 +48,7 @@ class Peak:
 
     def _look(self) -> None:
         while not self._over.wait(_EVERY):
-            self.most = max(self.most, sum(map(resident, [self._pid, *_children(self._pid)])))
+            self.most = max(self.most, resident(self._pid))
 
 
 def _children(pid: int) -> list[int]:

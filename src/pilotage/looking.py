@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from pilotage.decide.badpairs import asks_proxies
 from pilotage.decide.install import istiods_start
 from pilotage.decide.patches import Facts, course
 from pilotage.decide.plan import needs_guard, plan
@@ -25,6 +24,7 @@ from pilotage.domain.patching import Course
 from pilotage.domain.profile import profile_of
 from pilotage.domain.state import Desired, Snapshot
 from pilotage.domain.version import Version
+from pilotage.edge.charts import beginning
 from pilotage.edge.controlplanes import running_versions
 from pilotage.edge.kube import Kube
 from pilotage.edge.observe import GUARD, INSTALL, READINESS, STARTING, Parts, observe, refuse_blind
@@ -52,9 +52,13 @@ class Looker:
         self._desired: tuple[Rendered, Desired] | None = None  # as rendered last, and from what
         self._waiting: tuple[Looked, float] | None = None  # a look that left only waits, and when the next is due
 
-    def look(self, mesh: ServiceMesh) -> Looked:
-        """Raises what the edge raises; a refusal inside a rule becomes a plan that says what blocks."""
-        return self._glance(mesh) or self._whole(mesh)
+    def look(self, mesh: ServiceMesh, rendering: Callable[[], None]) -> Looked:
+        """Raises what the edge raises; a refusal inside a rule becomes a plan that says what blocks.
+
+        `rendering` is called before charts are rendered, for then the look takes a while.
+        """
+        with beginning(rendering):
+            return self._glance(mesh) or self._whole(mesh)
 
     def _whole(self, mesh: ServiceMesh) -> Looked:
         desired = self._desire(mesh, self._course(mesh))
@@ -114,9 +118,7 @@ class Looker:
     def _observe(self, mesh: ServiceMesh, desired: Desired) -> Snapshot:
         """What the plan needs to see; pods, workloads and istiods only where something may be removed."""
         refs = tuple(map(ref_of, desired.every_object))
-        begins = desired.course.begins
-        asks = begins is not None and asks_proxies(self.catalog, Version.parse(begins.to))
-        parts = INSTALL | {"pods"} if asks else INSTALL
+        parts = INSTALL
         while True:
             seen = observe(self.source, desired.profile, self.catalog, self.clock(), parts=parts, mesh=mesh, refs=refs)
             refuse_blind(seen, INSTALL)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from pilotage.decide.acknowledgement import acknowledged_status
 from pilotage.decide.rollout import hindered
 from pilotage.decide.status import refused_status, status_of
 from pilotage.decide.transitions import transitions
@@ -37,6 +38,19 @@ class Publisher:
         self.kube = kube
         self.status: Obj = {}
         self._fault = ""  # of the last write, where it failed
+        self._seen: tuple[str, int] = ("", 0)  # the edit that was acknowledged: uid and generation
+        self._before: Obj | None = None  # the status before that, for the Events that follow it
+
+    def acknowledge(self, resource: Obj, now: datetime) -> None:
+        """That an edit was seen, where charts must be rendered before anything else can be said of it.
+
+        Once for each edit, and without Events: the plan tells what became of it.
+        """
+        meta, previous = resource["metadata"], resource.get("status", {})
+        edit = (meta["uid"], meta["generation"])
+        if edit != self._seen and previous.get("observedGeneration") != meta["generation"]:
+            publish(self.kube, resource, acknowledged_status(meta["generation"], now, previous), (), now)
+            self._seen, self._before = edit, previous if self._before is None else self._before
 
     def plan(self, resource: Obj, looked: Looked, done: Iterable[Event]) -> None:
         self._fault = ""
@@ -59,12 +73,14 @@ class Publisher:
         self.status = status = refused_status(refused, resource["metadata"]["generation"], now, previous)
         if status != previous and write:
             with suppress(Refused):  # who may not do the one may not do the other: the first cause counts
-                publish(self.kube, resource, status, transitions(previous, status), now)
+                self._tell(resource, status, (), now)
 
     def _publish(self, resource: Obj, looked: Looked, done: Iterable[Event]) -> None:
-        previous = resource.get("status", {})
-        status = status_of(looked.made, looked.desired, looked.snapshot, previous)
-        self.status = status
-        events = (*done, *transitions(previous, status))
-        if status != previous or events:
-            publish(self.kube, resource, status, events, looked.snapshot.now)
+        self.status = status_of(looked.made, looked.desired, looked.snapshot, resource.get("status", {}))
+        self._tell(resource, self.status, done, looked.snapshot.now)
+
+    def _tell(self, resource: Obj, status: Obj, done: Iterable[Event], now: datetime) -> None:
+        """Events since the last status that was more than an acknowledgement."""
+        before = resource.get("status", {}) if self._before is None else self._before
+        publish(self.kube, resource, status, (*done, *transitions(before, status)), now)
+        self._before = None

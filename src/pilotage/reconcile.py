@@ -68,7 +68,7 @@ class Reconciler:
         if resource is None:
             return Plan("NotEnabled")
         try:
-            self.looked = looked = self._looker.look(parse_mesh(resource))
+            self.looked = looked = self._looker.look(parse_mesh(resource), lambda: self._acknowledge(resource))
         except Refused as refused:
             self._publisher.refusal(resource, refused, self.clock(), write=not self.follow)
             raise
@@ -82,6 +82,10 @@ class Reconciler:
             self._publisher.plan(resource, looked, put_back(looked.made, looked.snapshot.live))
         return looked.made
 
+    def _acknowledge(self, resource: Obj) -> None:
+        if not self.follow:
+            self._publisher.acknowledge(resource, self.clock())
+
     def _count(self, made: Plan) -> None:
         """Plans that say the same as the last."""
         self.repeats = self.repeats + 1 if made.now and made.now == self._last else 0
@@ -89,9 +93,14 @@ class Reconciler:
 
 
 def pause_after(reconciler: Reconciler, made: Plan, rest: float) -> float:
-    """Seconds until the next look: none after a write, more and more where the same write comes again and again."""
+    """Seconds until the next look: none after a write, more and more where the same write comes again and again.
+
+    Else `rest`, or less where a moment is known at which there will be more to do.
+    """
     if reconciler.contested:
         return min(PAUSE * 2.0**reconciler.repeats, _CONTESTED)
     if made.now and not reconciler.follow:
         return 0.0
-    return min(rest, made.left(reconciler.clock())) if made.due else rest
+    opens = reconciler.looked.desired.course.opens if reconciler.looked else None
+    moments = [moment for moment in (made.due, opens) if moment]
+    return min((rest, *(max(0.0, (moment - reconciler.clock()).total_seconds()) for moment in moments)))

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -14,7 +15,15 @@ from pilotage.domain.profile import PROFILES
 from pilotage.domain.state import Revision
 from pilotage.domain.version import Version
 from pilotage.edge.chart_source import plain_http
-from pilotage.edge.charts import HelmBinary, HelmEngine, Remembering, Renderer, render_base, render_revision
+from pilotage.edge.charts import (
+    HelmBinary,
+    HelmEngine,
+    Remembering,
+    Renderer,
+    beginning,
+    render_base,
+    render_revision,
+)
 
 ENGINE = Path(pytest.importorskip("helm_python").__file__)
 
@@ -237,3 +246,12 @@ def test_rendered_charts_are_for_their_owner_only(chart: Path, tmp_path: Path) -
     folder.chmod(0o755)
     _revision(charts)
     assert runs.read_text().count("run") == 2
+
+
+def test_who_asks_is_told_before_charts_are_rendered_and_not_for_what_was_kept(charts: Renderer) -> None:
+    told: list[str] = []
+    values = {"env": {"NEVER_BEFORE": str(uuid4())}}
+    with beginning(lambda: told.append("begins")):
+        _revision(charts, values)
+        _revision(charts, values)
+    assert told == ["begins"]

@@ -17,7 +17,7 @@ from pilotage.domain.errors import Refused
 from pilotage.domain.version import Minor, Version
 from pilotage.edge.catalog import packaged_catalog
 from pilotage.edge.kube import Kube
-from pilotage.reconcile import Reconciler
+from pilotage.reconcile import Reconciler, pause_after
 from pilotage_memory.cluster import memory_cluster
 from pilotage_memory.faults import Fault
 from pilotage_memory.world import World
@@ -134,6 +134,18 @@ def test_a_patch_that_is_old_enough_is_taken_and_proven(operator: Operator) -> N
     assert operator.status["revisions"][0]["version"] == "1.30.4"
     assert "patch" not in operator.status
     assert {"Patching", "Patched"} <= told(operator)
+
+
+def test_an_operator_wakes_when_the_window_of_a_patch_opens(operator: Operator) -> None:
+    window = {"name": "default", "schedule": {"weekly": {"dayOfWeek": "Saturday"}}, "durationHours": 4}
+    operator.spec(maintenanceWindows=[window | {"startTime": "01:00"}])
+    operator.releases(release(3), release(4))
+    made = operator.goes_on()
+    assert pause_after(operator.loop, made, 180.0) == 180.0
+    operator.now = datetime(2026, 10, 24, 0, 59, 30, tzinfo=UTC)
+    assert pause_after(operator.loop, operator.goes_on(), 180.0) == 30.0
+    operator.passes(seconds=30)
+    assert operator.image == "1.30.4"
 
 
 def test_a_patch_waits_for_its_window(operator: Operator) -> None:

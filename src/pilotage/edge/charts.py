@@ -7,7 +7,9 @@ Both render offline, so `Capabilities` are the engine's own; the charts of the v
 import importlib.util
 import shutil
 import subprocess
-import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Final, Protocol
@@ -23,12 +25,16 @@ from pilotage.domain.state import Revision
 from pilotage.domain.version import Version
 from pilotage.edge.chart_source import locate, plain_http
 from pilotage.edge.chart_values import Values, base_values, revision_values
+from pilotage.edge.engine import Engine, EngineFailed
 from pilotage.edge.managed_config import without_defaults
 from pilotage.edge.manifests import in_order, parse, whole
 from pilotage.edge.rendered import kept
 
 _SECONDS: Final = 120  # a pull over a slow line; a render takes less than one
 _REMEMBERED: Final = 16  # two revisions and a base, with room for edits of their values
+_PACKAGE: Final = "helm_python"
+_ENGINE: Final = Engine()
+_begins: ContextVar[Callable[[], None]] = ContextVar("begins", default=lambda: None)
 
 
 class ChartRelease(msgspec.Struct, frozen=True):
@@ -50,7 +56,7 @@ class Renderer(Protocol):
 
 
 class HelmEngine:
-    """The wheel `helm-python-sdk`, at `package`; one child process per request."""
+    """The wheel `helm-python-sdk`, at `package`."""
 
     def __init__(self, source: str, package: Path) -> None:
         self._source, self._package = source, package
@@ -67,7 +73,11 @@ class HelmEngine:
         self._ask(reference, msgspec.json.encode({**request, "plain_http": plain_http(reference)}))
 
     def _ask(self, subject: str, request: bytes) -> bytes:
-        answer = _run(subject, [sys.executable, "-m", "pilotage.edge.charts_child"], request)
+        _begins.get()()
+        try:
+            answer = _ENGINE.ask(request)
+        except EngineFailed as failed:
+            raise _refused(subject, str(failed)) from failed
         error: str = msgspec.json.decode(answer).get("error", "")
         if error:
             raise _refused(subject, error)
@@ -117,9 +127,9 @@ class Remembering:
 @cache
 def renderer_for(source: str) -> Renderer:
     """The engine that is here, for charts in a folder or `oci://…`. Raises Refused where there is none."""
-    package = importlib.util.find_spec("helm_python")
-    if package is not None and package.origin:
-        return Remembering(HelmEngine(source, Path(package.origin)))
+    package = _package()
+    if package is not None:
+        return Remembering(HelmEngine(source, package))
     helm = shutil.which("helm")
     if helm is None:
         raise Refused(
@@ -127,6 +137,34 @@ def renderer_for(source: str) -> Renderer:
             fix="pip install 'pilotage[charts]'",
         )
     return Remembering(HelmBinary(source, helm))
+
+
+@contextmanager
+def beginning(told: Callable[[], None]) -> Iterator[None]:
+    """Meanwhile `told` is called before an engine is asked, for that takes a while; not for what was kept."""
+    before = _begins.set(told)
+    try:
+        yield
+    finally:
+        _begins.reset(before)
+
+
+@contextmanager
+def warmed() -> Iterator[Callable[[], None]]:
+    """For who must be prompt: what is given has a fresh engine ready for the next charts, each time it is called.
+
+    It costs as much memory as rendering does. Without the wheel nothing can be kept ready.
+    """
+    try:
+        yield _ENGINE.warm if _package() else lambda: None
+    finally:
+        _ENGINE.close()
+
+
+def _package() -> Path | None:
+    """Where the wheel is."""
+    found = importlib.util.find_spec(_PACKAGE)
+    return Path(found.origin) if found is not None and found.origin else None
 
 
 def render_base(renderer: Renderer, profile: Profile, version: Version, default_revision: str) -> tuple[Obj, ...]:
@@ -147,6 +185,7 @@ def render_revision(
 
 
 def _run(subject: str, words: list[str], stdin: bytes) -> bytes:
+    _begins.get()()
     try:
         done = subprocess.run(words, input=stdin, capture_output=True, timeout=_SECONDS, check=False)
     except subprocess.TimeoutExpired as late:

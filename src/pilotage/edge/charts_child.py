@@ -1,11 +1,12 @@
-"""The process in which Helm's engine lives: it adds 50 to 130 MB, so it ends after one answer.
+"""The process in which Helm's engine lives, for it takes much memory. It ends with its standard input.
 
-Started by `charts` as `python -m pilotage.edge.charts_child`. One JSON request on stdin, one JSON answer on stdout:
+Started by `engine` as `python -m pilotage.edge.charts_child`. A line on stdin is a request, its answer one on stdout:
 `{"path", "name", "namespace", "values"}` answers `{"objects": [...]}`;
 `{"pull", "version", "destination", "plain_http"}` answers `{"objects": []}`; a failure answers `{"error": "..."}`.
 """
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 import helm_python
@@ -47,5 +48,12 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"error": str(error)}
 
 
+def _serve() -> None:
+    for line in sys.stdin.buffer:
+        sys.stdout.buffer.write(msgspec.json.encode(_answer(msgspec.json.decode(line))) + b"\n")
+        sys.stdout.buffer.flush()
+
+
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(_answer(msgspec.json.decode(sys.stdin.buffer.read()))))
+    with suppress(KeyboardInterrupt, BrokenPipeError):  # of whoever asked, who says so
+        _serve()

@@ -1,6 +1,6 @@
 """What charts rendered to, kept on disk. Called by `charts`.
 
-To render is a child process and half a second of processor time; the same engine makes the same of the same chart and
+To render is a child process and up to half a second of processor time; an engine makes the same of the same chart and
 request. So the answer is kept under a digest of all three. A cache: what is missing, broken or not ours is made anew.
 """
 

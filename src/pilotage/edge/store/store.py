@@ -71,10 +71,10 @@ class Store:
     def rest(self, serial: int, seconds: float) -> None:
         """Until what was read since `begin` gave `serial` has changed in a way that a rule could see.
 
-        At most about `seconds`: not all operators wake at once.
+        At most for `seconds`, and for less: not all operators wake at once.
         """
         with self._board.changed:
-            self._board.changed.wait_for(lambda: self._board.serial != serial, seconds * random.uniform(0.9, 1.1))
+            self._board.changed.wait_for(lambda: self._board.serial != serial, seconds * random.uniform(0.8, 1.0))
 
     def close(self) -> None:
         """Follow nothing any more; each thread ends with its request at the latest."""

@@ -5,12 +5,14 @@ istiods know of their proxies) is looked for now and then.
 """
 
 import time
+from collections.abc import Callable
 from contextlib import closing
 from typing import NoReturn
 
 from pilotage.domain.errors import Denied, MeshError
 from pilotage.domain.profile import profile_of
 from pilotage.edge import crds
+from pilotage.edge.charts import warmed
 from pilotage.edge.holder import operator_identity
 from pilotage.edge.kube import Kube
 from pilotage.edge.lease import Lease, LeaseHeld
@@ -64,6 +66,7 @@ def _lead(session: Session, store: Store, report: Report) -> None:
         Catalogs(session, store, kube, report) as catalogs,
         ProxyRestarting(session, store, kube, report),
         Survey(session, store, report),
+        warmed() as warm,
     ):
         _update_crd(kube, report)
         loop = Reconciler(kube, session.catalog, lambda: session.now, store)
@@ -71,7 +74,7 @@ def _lead(session: Session, store: Store, report: Report) -> None:
         loop.begin_patches()
         while True:
             lease.check()
-            _step_and_rest(loop, catalogs, store, report)
+            _step_and_rest(loop, catalogs, store, report, warm)
 
 
 def _update_crd(kube: Kube, report: Report) -> None:
@@ -83,11 +86,15 @@ def _update_crd(kube: Kube, report: Report) -> None:
         report.failed("cannot update the CRD", denied)
 
 
-def _step_and_rest(loop: Reconciler, catalogs: Catalogs, store: Store, report: Report) -> None:
+def _step_and_rest(
+    loop: Reconciler, catalogs: Catalogs, store: Store, report: Report, warm: Callable[[], None]
+) -> None:
     """One look, then rest until something changed, it is time, or somebody's undoing has had its pause."""
     serial, began = store.begin(), time.process_time()
     pause = _step(loop, catalogs, report)
     took = time.process_time() - began
+    if pause:  # after a write the next look comes first
+        warm()
     if loop.contested:
         time.sleep(pause)
     else:

@@ -1,0 +1,98 @@
+"""Helm's engine, in a child process of its own: asked by `charts`, kept warm by the operator.
+
+It takes about 70 MB, more with large charts, and to load it takes five times as long as to render. So it is no part of
+this process; all charts of one mesh are rendered by one child; and an operator, which must be prompt, has a fresh one
+wait for it. A child ends with its standard input: when this process does, however that ends.
+"""
+
+import subprocess
+import sys
+import tempfile
+import threading
+from typing import IO, Final
+
+_CHILD: Final = (sys.executable, "-m", "pilotage.edge.charts_child")
+_SECONDS: Final = 120.0  # a pull over a slow line; a render takes less than one
+_TOLD: Final = 2000  # characters of what it said at its end
+
+
+class EngineFailed(Exception):
+    """No answer: the child ended, or took too long. What is wrong with a chart is an answer."""
+
+
+class Engine:
+    """Thread-safe: one request at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: _Child | None = None
+
+    def ask(self, request: bytes) -> bytes:
+        """The answer to a line of JSON, as `charts_child` has it. Raises EngineFailed."""
+        with self._lock:
+            child = self._child = self._child or _Child()
+            try:
+                return child.ask(request)
+            except EngineFailed:
+                self._end()
+                raise
+
+    def warm(self) -> None:
+        """A fresh child is loading, or waits, from now on: one that has rendered holds what it needed for that."""
+        with self._lock:
+            if self._child is None or self._child.used:
+                self._end()
+                self._child = _Child()
+
+    def close(self) -> None:
+        """Ends the child; the next request starts another one."""
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
+        if self._child is not None:
+            self._child.end()
+        self._child = None
+
+
+class _Child:
+    def __init__(self) -> None:
+        self.used = False
+        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - `end` closes it
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(_CHILD, stdin=pipe, stdout=pipe, stderr=self._said)  # noqa: S603
+
+    def ask(self, request: bytes) -> bytes:
+        self.used = True
+        late = threading.Timer(_SECONDS, self._process.kill)
+        late.start()
+        try:
+            answer = self._exchange(request)
+        finally:
+            late.cancel()
+        if not answer.endswith(b"\n"):
+            raise EngineFailed(self._last_words())
+        return answer
+
+    def _exchange(self, request: bytes) -> bytes:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(request + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return b""
+        return self._process.stdout.readline()
+
+    def _last_words(self) -> str:
+        code = self._process.wait()
+        if code == -9:
+            return f"no answer within {_SECONDS:g} s, or killed"
+        self._said.seek(0)
+        return self._said.read().decode(errors="replace").strip()[-_TOLD:] or f"exit code {code}"
+
+    def end(self) -> None:
+        """It may be in the middle of loading: what it would still do is for nobody."""
+        self._process.kill()
+        self._process.communicate()
+        self._said.close()

@@ -1,0 +1,74 @@
+"""The process of Helm's engine: one for all charts, another where it ended, none beyond its owner."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pilotage.edge.engine import Engine, EngineFailed
+
+pytest.importorskip("helm_python")
+
+REFUSED = json.dumps({"path": "/nowhere", "name": "a", "namespace": "b", "values": {}}).encode()
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    made = Engine()
+    yield made
+    made.close()
+
+
+def children() -> set[int]:
+    """Processes of an engine that this one started and that live."""
+    found = set()
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((place / "stat").read_text().rpartition(")")[2].split()[1])
+            words = (place / "cmdline").read_bytes()
+        except OSError:  # it has ended meanwhile
+            continue
+        if parent == os.getpid() and b"charts_child" in words:
+            found.add(int(place.name))
+    return found
+
+
+def test_one_process_answers_all_requests_and_says_what_is_wrong_with_each(engine: Engine) -> None:
+    others = children()
+    assert "error" in json.loads(engine.ask(REFUSED))
+    there = children() - others
+    assert "error" in json.loads(engine.ask(REFUSED))
+    assert children() - others == there
+    assert len(there) == 1
+
+
+def test_where_it_was_killed_the_next_request_starts_another(engine: Engine) -> None:
+    others = children()
+    engine.ask(REFUSED)
+    [first] = children() - others
+    os.kill(first, signal.SIGKILL)
+    with pytest.raises(EngineFailed, match="killed"):
+        engine.ask(REFUSED)
+    assert "error" in json.loads(engine.ask(REFUSED))
+
+
+def test_one_that_has_answered_makes_room_for_a_fresh_one_and_one_that_waits_goes_on_waiting(engine: Engine) -> None:
+    others = children()
+    engine.warm()
+    waiting = children() - others
+    engine.warm()
+    assert children() - others == waiting
+    engine.ask(REFUSED)
+    engine.warm()
+    assert len(children() - others) == 1
+    assert children() - others != waiting
+
+
+def test_none_is_left_when_it_is_closed(engine: Engine) -> None:
+    others = children()
+    engine.ask(REFUSED)
+    engine.close()
+    assert children() == others
