@@ -4,14 +4,15 @@ Called by the loop before charts are rendered, and by `check` and `maintenance`.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 
+from pilotage.decide.candidates import candidate, clashing
 from pilotage.decide.force import Mark, patch_asked
 from pilotage.decide.soak import next_second
 from pilotage.decide.versions import known_version, takes_patches, under_way, versions_of
 from pilotage.decide.windows import DEFAULT, Opening, coming, current, parse_window
-from pilotage.domain.catalog import Catalog, Release
+from pilotage.domain.catalog import Catalog
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding
 from pilotage.domain.maintenance import Patches, PatchPolicy
@@ -21,7 +22,7 @@ from pilotage.domain.state import Snapshot
 from pilotage.domain.version import Version
 
 ANY_TIME = Opening("", datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
-URGENT = 8.0  # a CVSS score from which on a patch does not wait for its age
+CLASH = "it does not work with proxies of"
 _START = "pilotage patch start"
 
 
@@ -83,9 +84,12 @@ def due(facts: Facts) -> Iterator[Due]:
         if known is None or not takes_patches(facts.mesh, entry):
             continue
         target = newest(facts, known, any_age=_asked(facts, entry.name) is not None)
+        clash = None if target else clashing(facts.catalog, known, facts.now.date())
+        opening, problem = _opening(facts)
         if target is not None:
-            opening, problem = _opening(facts)
             yield Due(entry.name, known, target, _held(facts, entry.name, target) or problem, opening)
+        elif clash is not None:
+            yield Due(entry.name, known, clash[0], f"{CLASH} {known}: {clash[1]}", opening)
 
 
 def _opening(facts: Facts) -> tuple[Opening | None, str]:
@@ -98,23 +102,7 @@ def _opening(facts: Facts) -> tuple[Opening | None, str]:
 
 def newest(facts: Facts, running: Version, *, any_age: bool = False) -> Version | None:
     """The newest patch of the minor above `running` that is not to be avoided, and old enough but with `any_age`."""
-    known = facts.catalog.find(running.in_minor)
-    for release in known.patches if known else ():
-        if release.version <= running:
-            return None
-        harmful = release.avoid or facts.catalog.against(running, release.version)
-        if not harmful and (any_age or old_enough(release, policy_of(facts.mesh), facts.now.date())):
-            return release.version
-    return None
-
-
-def old_enough(release: Release, policy: Patches, today: date) -> bool:
-    """Not known to be is not old enough; one that fixes a grave hole need not be."""
-    if release.released is not None and release.released > today:
-        return False
-    if release.cvss is not None and release.cvss >= URGENT:
-        return True
-    return release.released is not None and release.released + timedelta(days=int(policy.min_age[:-1])) <= today
+    return candidate(facts.catalog, running, None if any_age else policy_of(facts.mesh), facts.now.date())
 
 
 def opening_of(mesh: ServiceMesh, now: datetime) -> Opening | None:
@@ -174,19 +162,22 @@ def _rolling(facts: Facts, patch: PatchState) -> Finding:
 def _finding(facts: Facts, each: Due) -> Finding:
     what = f"{each.revision} runs {each.before}; {each.to} is due"
     if each.held:
-        return Finding("PatchHeld", f"{what}, and held: {each.held}", each.revision, _way_out(each.held))
+        return Finding("PatchHeld", f"{what}, and held: {each.held}", each.revision, way_out(each))
     asked = _asked(facts, each.revision)
     if asked:
         return Finding("PatchDue", f"{what}, and {asked.by} asked for it now", each.revision, _START)
     return Finding("PatchDue", f"{what}, {when(each, facts.now)}", each.revision, _START)
 
 
-def _way_out(held: str) -> str:
+def way_out(each: Due) -> str:
+    """What a person may do about a patch that is held."""
     ways = {
         "a canary is in progress": "pilotage upgrade complete, or rollback",
         "patches are held": "pilotage patch hold --release",
     }
-    return ways.get(held, f"{_START} --yes")
+    if each.held.startswith(CLASH):
+        return f"pilotage enable --revision {each.revision} --version {each.to}, and pilotage restart at once"
+    return ways.get(each.held, f"{_START} --yes")
 
 
 def when(each: Due, now: datetime) -> str:
