@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from pilotage.decide.badpairs import asks_proxies
 from pilotage.decide.install import istiods_start
 from pilotage.decide.patches import Facts, course
 from pilotage.decide.plan import needs_guard, plan
@@ -118,7 +119,9 @@ class Looker:
     def _observe(self, mesh: ServiceMesh, desired: Desired) -> Snapshot:
         """What the plan needs to see; pods, workloads and istiods only where something may be removed."""
         refs = tuple(map(ref_of, desired.every_object))
-        parts = INSTALL
+        begins = desired.course.begins
+        asks = begins is not None and asks_proxies(self.catalog, Version.parse(begins.to))
+        parts = INSTALL | {"pods"} if asks else INSTALL
         while True:
             seen = observe(self.source, desired.profile, self.catalog, self.clock(), parts=parts, mesh=mesh, refs=refs)
             refuse_blind(seen, INSTALL)
