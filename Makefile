@@ -8,6 +8,9 @@ PIP_TOOLS := pip-tools==7.6.2
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --generate-hashes --allow-unsafe --strip-extras \
   --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 PYTEST := $(BIN)/python -m pytest
+# Workers: half of what tests do is waiting, of e2e more; see tests/spreading.py.
+TEST_WORKERS := 2
+E2E_WORKERS := 3
 # What the tests' verbs ask of API servers: roles are compared with it, see docs/rbac.md.
 AUDIT := build/audit
 
@@ -47,10 +50,10 @@ demo: setup ## A mesh in a sandbox on this machine, upgraded as the guide says, 
 
 test: assets ## Unit tests, scenarios and one flow of the guide: 10 minutes at most
 	rm -rf $(AUDIT)
-	PILOTAGE_AUDIT_DIR=$(AUDIT) $(PYTEST) -m "not e2e"
+	PILOTAGE_AUDIT_DIR=$(AUDIT) $(PYTEST) -m "not e2e" -n $(TEST_WORKERS)
 
 e2e: assets ## Everything that test leaves out, on real components: 30 minutes at most
-	PILOTAGE_AUDIT_DIR=$(AUDIT) $(PYTEST) -m e2e -n 2 --dist loadfile
+	PILOTAGE_AUDIT_DIR=$(AUDIT) $(PYTEST) -m e2e -n $(E2E_WORKERS)
 	$(BIN)/python -m tools.rbac check $(AUDIT)
 
 lint: setup ## Style, formatting, strict types, layers

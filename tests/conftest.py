@@ -2,13 +2,26 @@
 
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+import spreading
 from harness import Cluster, sandbox
 
 # A shell starts what runs in its background deaf to Ctrl-C, and children inherit that: tests send it to theirs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> spreading.Scheduling:
+    config.option.loadscopereorder = False
+    return spreading.Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        spreading.longest_first(items)
 
 
 @pytest.fixture
