@@ -15,7 +15,7 @@ from pilotage.domain.cluster import Container
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding, Severity
 from pilotage.domain.istio import ControlPlane, Proxy
-from pilotage.domain.mesh import Revision, ServiceMesh, ServiceMeshSpec
+from pilotage.domain.mesh import Gateway, GatewayType, Revision, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.names import PROXY_CONTAINER
 from pilotage.domain.objects import Obj
 from pilotage.domain.profile import PROFILES
@@ -130,6 +130,23 @@ def test_a_home_that_closes_is_found_in_values_too() -> None:
     found = list(retired_registries(world(catalog=REAL, mesh=ServiceMesh(spec))))
     assert [each.subject for each in found] == ["spec.values.global.hub", "spec.revisions[asm-1-30].values.image"]
     assert all("docker.io/istio" in each.fix for each in found)
+
+
+def test_a_home_that_closes_is_found_in_gateways_and_in_whatever_pods_run() -> None:
+    gateway = Gateway("door", GatewayType.EXTERNAL, values={"image": {"repository": "gcr.io/istio-release/proxyv2"}})
+    spec = ServiceMeshSpec([Revision("asm-1-30")], gateways=[gateway])
+    init = pod(
+        "shop", "web", containers=(), init_containers=(Container("istio-init", "gcr.io/istio-release/proxyv2:1.30.5"),)
+    )
+    node = pod("kube-system", "cni", containers=(Container("install-cni", "registry.istio.io/release/install-cni:1"),))
+    own = pod("istio-system", "istiod", containers=(Container("discovery", "gcr.io/istio-release/pilot:1.30.5"),))
+    found = list(retired_registries(world(init, node, own, catalog=REAL, mesh=ServiceMesh(spec))))
+    setting, *seen = found
+    assert setting.subject == "spec.gateways[door].values.image.repository"
+    assert [each.message.partition(":")[0] for each in seen] == [
+        "1 pod (the first is shop/web) runs images of gcr.io/istio-release",
+        "1 pod (the first is kube-system/cni) runs images of registry.istio.io",
+    ]
 
 
 def test_a_catalog_without_closing_homes_finds_none() -> None:

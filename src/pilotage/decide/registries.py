@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from pilotage.domain.catalog import ClosingHome
+from pilotage.domain.cluster import Pod
 from pilotage.domain.findings import Finding
 from pilotage.domain.state import Snapshot
 
 Findings = Iterator[Finding]
+_ISTIOD = "discovery"  # the container
 
 
 def retired_registries(snapshot: Snapshot) -> Findings:
@@ -18,7 +20,7 @@ def retired_registries(snapshot: Snapshot) -> Findings:
         if home:
             message = f"istiod {plane.namespace}/{plane.name} runs {plane.image}, and {_closes(home, snapshot)}"
             yield Finding("RetiredRegistry", message, plane.revision, f"change its hub ({_instead(snapshot)})")
-    yield from _proxies(snapshot)
+    yield from _pods(snapshot)
 
 
 def _settings(snapshot: Snapshot) -> Findings:
@@ -32,6 +34,8 @@ def _settings(snapshot: Snapshot) -> Findings:
         settings |= dict(_texts("spec.values", spec.values))
         for revision in spec.revisions:
             settings |= dict(_texts(f"spec.revisions[{revision.name}].values", revision.values))
+        for gateway in spec.gateways or ():
+            settings |= dict(_texts(f"spec.gateways[{gateway.name}].values", gateway.values))
     for name, place in settings.items():
         home = _closing(snapshot, place)
         if home:
@@ -50,18 +54,21 @@ def _texts(path: str, value: Any) -> Iterator[tuple[str, str]]:
         yield path, value
 
 
-def _proxies(snapshot: Snapshot) -> Findings:
-    """Of sidecars and gateways alike."""
+def _pods(snapshot: Snapshot) -> Findings:
+    """Of sidecars, gateways and whatever else is of Istio, init containers too; istiods are told one by one."""
     live = [pod for pod in snapshot.pods if not pod.finished]
     for home in snapshot.catalog.closing:
-        held = [pod for pod in live if pod.proxy and home.home in pod.proxy.image]
+        held = [pod for pod in live if any(home.home in image for image in _images(pod))]
         if held:
-            first = f"{held[0].namespace}/{held[0].name}"
-            message = (
-                f"{len(held)} proxies (the first in pod {first}) run images of {home.home}: {_closes(home, snapshot)}"
-            )
+            first, many = f"{held[0].namespace}/{held[0].name}", len(held) > 1
+            count = f"{len(held)} {'pods' if many else 'pod'} (the first is {first}) {'run' if many else 'runs'}"
+            message = f"{count} images of {home.home}: {_closes(home, snapshot)}"
             fix = f"change the hub, then restart them ({_instead(snapshot)})"
             yield Finding("RetiredRegistry", message, home.home, fix)
+
+
+def _images(pod: Pod) -> Iterator[str]:
+    return (each.image for each in (*pod.containers, *pod.init_containers) if each.name != _ISTIOD)
 
 
 def _closing(snapshot: Snapshot, place: str) -> ClosingHome | None:
