@@ -25,7 +25,7 @@ INVALID = {"details": {"causes": [{"field": "spec.replicas", "message": "must be
 @pytest.mark.parametrize(
     ("reply", "error", "words"),
     [
-        (status(401, "Unauthorized", "Unauthorized"), Denied, "does not accept your credentials"),
+        (status(401, "Unauthorized", "Unauthorized"), Refused, "does not accept your credentials"),
         (status(403, "Forbidden", FORBIDDEN), Denied, "jane may not list pods in namespace shop"),
         (status(403, "Forbidden", FORBIDDEN_EVERYWHERE), Denied, "jane may not watch deployments.apps in the whole"),
         (status(403, "Forbidden", QUOTA), Denied, "exceeded quota: small"),

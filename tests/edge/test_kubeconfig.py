@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from loopback_api import Asked, Reply, serving, status, write_kubeconfig
 
-from pilotage.domain.errors import Denied, MeshError, NoCluster, Refused
+from pilotage.domain.errors import MeshError, NoCluster, Refused
 from pilotage.edge.kube import Kube
 from pilotage.edge.kubeconfig import load
 
@@ -142,7 +142,7 @@ def test_a_token_that_the_api_server_no_longer_accepts_is_asked_for_again(tmp_pa
 
 def test_nobody_is_asked_to_log_in_a_third_time(tmp_path: Path) -> None:
     plugin(tmp_path / "plugin", {"token": "old"})
-    with serving(lambda _: status(401, "Unauthorized", "Unauthorized")) as api, pytest.raises(Denied):
+    with serving(lambda _: status(401, "Unauthorized", "Unauthorized")) as api, pytest.raises(Refused):
         Kube.connect(api.kubeconfig(tmp_path, user="exec: {command: plugin/login}")).whoami()
     assert (tmp_path / "plugin" / "count").read_text().strip() == "2"
 

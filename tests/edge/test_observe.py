@@ -8,7 +8,7 @@ import pytest
 from loopback_api import Asked, Reply, Respond, serving, status
 
 from pilotage.domain.catalog import Catalog
-from pilotage.domain.errors import Unreachable
+from pilotage.domain.errors import Refused, Unreachable
 from pilotage.domain.mesh import ProfileName
 from pilotage.domain.objects import ObjectRef
 from pilotage.domain.profile import PROFILES
@@ -61,6 +61,13 @@ def test_what_was_not_looked_at_is_unknown(tmp_path: Path) -> None:
     seen = look(tmp_path, {}, parts=INSTALL)
     assert "roots" in INSTALL  # a start is not done before both revisions are seen to serve one root
     assert seen.unknown == dict.fromkeys(ALL - INSTALL, "not looked at")
+
+
+def test_whose_credentials_are_not_accepted_is_told_so_and_sees_no_half_of_a_world(tmp_path: Path) -> None:
+    expired = status(401, "Unauthorized", "Unauthorized")
+    with pytest.raises(Refused, match="does not accept your credentials") as told:
+        look(tmp_path, {"/api/v1/nodes": expired})
+    assert "log in" in told.value.fix
 
 
 def test_what_may_not_be_read_is_unknown_with_the_cause_and_the_rest_is_seen(tmp_path: Path) -> None:

@@ -41,4 +41,4 @@ class NoCluster(MeshError):
 
 
 class Denied(Refused):
-    """The API server said 401 or 403: it does not know the caller, or the caller may not do this."""
+    """The API server said 403: the caller may not do this. Whoever it does not know (401) is only Refused."""

@@ -99,8 +99,9 @@ def _text(answer: Answer) -> str:
 
 
 def _unauthorized(answer: Answer) -> MeshError:
+    """Not Denied: where nothing can be read, that one fact is unknown would be half the truth."""
     said = f" ({answer.status.message})" if answer.status.message not in ("", "Unauthorized") else ""
-    return Denied(
+    return Refused(
         f"{answer.what}: the API server does not accept your credentials{said}; they may have expired",
         fix="log in to the cluster again; `kubectl auth whoami` tells whether it worked",
     )

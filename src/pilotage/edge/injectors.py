@@ -25,7 +25,7 @@ class Facts(NamedTuple):
 
 
 def look(kube: Reads) -> Facts:
-    """Raises as `Kube` does, but for 401 and 403: then that fact is in `unknown`."""
+    """Raises as `Kube` does, but for 403: then that fact is in `unknown`."""
     unknown: dict[str, str] = {}
 
     def told(name: str, future: Future[Found], otherwise: Found) -> Found:

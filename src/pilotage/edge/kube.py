@@ -37,8 +37,8 @@ class _Version(msgspec.Struct, frozen=True, rename="camel"):
 class Kube:
     """Thread-safe; connections are kept and shared.
 
-    Every method may raise Unreachable (no answer within the deadline), Denied (401, 403), Refused (the API server finds
-    the request wrong) or Retry (it is busy, or what is needed is not there yet).
+    Every method may raise Unreachable (no answer within the deadline), Denied (403), Refused (401, or the API server
+    finds the request wrong) or Retry (it is busy, or what is needed is not there yet).
     """
 
     def __init__(self, transport: Transport, namespace: str = "default") -> None:

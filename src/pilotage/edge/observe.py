@@ -44,7 +44,7 @@ def observe(  # noqa: PLR0913 - what is asked of the cluster, and what a Snapsho
 
     `refs`: objects to look for in `live` beside our inventory.
 
-    Raises Unreachable and Retry as `Kube` does: half a look is none. 401 and 403 make a fact unknown.
+    Raises Unreachable and Retry as `Kube` does: half a look is none; and Refused for a 401. A 403 makes a fact unknown.
     """
     wanted = ALL if parts is None else parts
     for module in sorted({module for part in wanted for module in _DECODERS.get(part, ())}):
