@@ -220,3 +220,9 @@ def test_that_of_a_removed_revision_may_be_deleted() -> None:
 def test_one_in_use_or_maybe_in_use_is_not_deleted(snapshot: Snapshot, words: str) -> None:
     with pytest.raises(Refused, match=words):
         meshconfig.delete(snapshot, "asm-1-30")
+
+
+@pytest.mark.parametrize(("place", "fix"), [("mesh", "kubectl edit configmap -n mesh cm, "), ("", "edit cm, ")])
+def test_where_an_invalid_configuration_is_edited_is_named(place: str, fix: str) -> None:
+    (finding,) = meshconfig.validate("cm", "nonsense: 1\n", place)
+    assert finding.fix.startswith(fix)

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from pilotage.decide import preflight as rules
+from pilotage.decide.labels import injection_label_conflicts
 from pilotage.decide.preflight import RULES, Request, preflight
 from pilotage.domain.cluster import Container, Namespace, Node, Quota
 from pilotage.domain.findings import Verb
@@ -369,3 +370,14 @@ def test_what_istiod_is_granted_is_missing_as_one() -> None:
     (found,) = rules.permission_missing(mesh(ungrantable=lacking), START)
     assert "get, list secrets; * ingresses.networking.k8s.io/status" in found.message
     assert found.fix == "have ClusterRole pilotage bound to you"
+
+
+@pytest.mark.parametrize(
+    ("more", "effect"),
+    [((), "no proxy"), ((tag("default", "asm-1-30"),), "a proxy of asm-1-30")],
+    ids=["none", "default"],
+)
+def test_what_istio_injection_leads_to_is_what_the_webhooks_say(more: tuple[Any, ...], effect: str) -> None:
+    both = namespace("shop", rev="asm-1-31", injection="enabled")
+    (found,) = injection_label_conflicts(world(revision("asm-1-30"), revision("asm-1-31"), both, *more))
+    assert found.message.endswith(f"its pods get {effect}")

@@ -152,7 +152,7 @@ def mesh_config_invalid(snapshot: Snapshot) -> Findings:
     """What istiod skips, or does not read as meant, in the shared mesh configuration of a revision that is there."""
     for config in map(shared_config, revisions(snapshot)):
         if config in snapshot.configs:
-            yield from validate(config, snapshot.configs[config])
+            yield from validate(config, snapshot.configs[config], snapshot.profile.namespace)
 
 
 def gateways_in_the_way(snapshot: Snapshot) -> Findings:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from pilotage.decide.freeing import change_template
-from pilotage.decide.selectors import asked_name, namespace_labels, revision_of_name, revisions, tags
+from pilotage.decide.selectors import asked_name, namespace_labels, revision_of_name, revisions, selected_revision, tags
 from pilotage.domain.cluster import Namespace, Workload
 from pilotage.domain.findings import Finding
 from pilotage.domain.names import INJECTION, REV, SYSTEM_NAMESPACES
@@ -28,14 +28,21 @@ def unknown_revision_labels(snapshot: Snapshot, coming: str = "") -> Iterator[Fi
 
 
 def injection_label_conflicts(snapshot: Snapshot) -> Iterator[Finding]:
-    """`istio-injection` beside `istio.io/rev` on a namespace: the first wins, whatever the second says."""
+    """`istio-injection` beside `istio.io/rev` on a namespace: the first wins, even where it leads nowhere."""
     for namespace in _theirs(snapshot):
         injection, name = namespace.labels.get(INJECTION), namespace.labels.get(REV)
         if injection is not None and name:
-            effect = "its pods get the default revision's proxy" if injection == "enabled" else "its pods get no proxy"
-            message = f"namespace {namespace.name} has istio-injection={injection} beside {REV}={name}: {effect}"
+            labels = f"istio-injection={injection} beside {REV}={name}"
+            message = f"namespace {namespace.name} has {labels}: {_effect(snapshot, namespace)}"
             fix = f"kubectl label namespace {namespace.name} {INJECTION}-"
             yield Finding("InjectionLabelConflict", message, namespace.name, fix)
+
+
+def _effect(snapshot: Snapshot, namespace: Namespace) -> str:
+    if "injectors" in snapshot.unknown:
+        return "the first wins"
+    given = selected_revision(snapshot, namespace.name, {})
+    return f"its pods get a proxy of {given}" if given else "its pods get no proxy"
 
 
 def _theirs(snapshot: Snapshot) -> Iterator[Namespace]:

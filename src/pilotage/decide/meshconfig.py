@@ -29,13 +29,18 @@ class Change(NamedTuple):
     new: Any
 
 
-def validate(name: str, text: str) -> tuple[Finding, ...]:
-    """MeshConfigInvalid for everything in ConfigMap `name` that istiod would skip or not read as meant."""
+def validate(name: str, text: str, namespace: str = "") -> tuple[Finding, ...]:
+    """MeshConfigInvalid for everything that istiod would skip or not read as meant.
+
+    `name` is a ConfigMap of `namespace`; of none, a file.
+    """
     try:
         found = tuple(problems(parse(text)))
     except YamlError as error:
         found = (str(error),)
-    fix = f"kubectl edit configmap {name}, in the mesh's namespace; then pilotage mesh-config validate"
+    fix = f"edit {name}, then pilotage mesh-config validate --file {name}"
+    if namespace:
+        fix = f"kubectl edit configmap -n {namespace} {name}, then pilotage mesh-config validate"
     return tuple(Finding("MeshConfigInvalid", f"{name}: {problem}", name, fix) for problem in found)
 
 
@@ -68,7 +73,7 @@ def preflight(snapshot: Snapshot, stable: str | None, canary: str, without: bool
     text = mine if mine is not None else theirs
     if text is None:
         return
-    invalid = validate(shared_config(checked), text)
+    invalid = validate(shared_config(checked), text, snapshot.profile.namespace)
     yield from invalid
     managed = snapshot.configs.get(managed_config(checked))
     if managed is not None and not invalid and not validate("", managed):

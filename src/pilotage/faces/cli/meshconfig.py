@@ -63,7 +63,8 @@ def validate(session: Session, revision: str | None, file: IO[str] | None, outpu
     if revision and file:
         raise click.UsageError("--revision and --file exclude each other")
     texts = {file.name: _of_file(file)} if file else _of_cluster(session, revision)
-    findings = [finding for name, config in texts.items() for finding in meshconfig.validate(name, config)]
+    place = "" if file else session.profile.namespace
+    findings = [finding for name, config in texts.items() for finding in meshconfig.validate(name, config, place)]
     answer = {"checked": list(texts), "findings": [document(finding) for finding in findings]}
     emit(output, answer, lambda: text(findings) or [f"{name} is valid." for name in texts] or ["Nothing to check."])
     return _REFUSED if findings else 0
