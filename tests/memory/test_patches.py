@@ -245,6 +245,7 @@ def test_a_canary_that_does_not_get_ready_takes_no_patch_back(operator: Operator
     operator.goes_on()
     assert operator.passes(minutes=11).phase == "CanaryStarting"
     assert operator.image == "1.30.4"
+    assert "Patched" in told(operator)
     assert "patch" not in operator.status
 
 
@@ -281,6 +282,7 @@ def test_a_version_that_is_set_on_the_way_ends_the_patch(operator: Operator) -> 
     assert operator.goes_on().phase == "Settled"
     assert operator.image == "1.30.3"
     assert "patch" not in operator.status
+    assert "Patched" not in told(operator)
 
 
 def test_a_version_in_the_resource_is_obeyed_at_once_and_kept(operator: Operator) -> None:

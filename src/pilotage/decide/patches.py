@@ -77,6 +77,12 @@ def _opens(facts: Facts, every: tuple[Due, ...]) -> datetime | None:
     return min((start for start in starts if start > facts.now), default=None)
 
 
+def patch_findings(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """Patches that are due, held, on their way, or went back. Raises Refused as `course` does."""
+    facts = facts_of(snapshot)
+    return course(facts).findings if facts else ()
+
+
 def due(facts: Facts) -> Iterator[Due]:
     """Per revision the newest patch that it may take; what is too young is not due."""
     for entry in facts.mesh.spec.revisions:

@@ -8,7 +8,7 @@ from pilotage.decide.gateway_removal import departures
 from pilotage.decide.health import check
 from pilotage.decide.hpa_findings import hpa_findings
 from pilotage.decide.inventory import parts_present
-from pilotage.decide.patches import course, facts_of
+from pilotage.decide.patches import patch_findings
 from pilotage.decide.removal import judge, unless_confirmed
 from pilotage.decide.skew import skew
 from pilotage.decide.soak import soaking_finding
@@ -38,18 +38,11 @@ def judged(session: Session) -> tuple[Snapshot, list[Finding]]:
             *_no_operator(snapshot, operator),
             *_leaving(session, snapshot),
             *_leaving_gateways(snapshot),
-            *_patches(snapshot),
+            *patch_findings(snapshot),
             *_scaling(session, snapshot),
             *_blind(snapshot),
         )
     )
-
-
-def _patches(snapshot: Snapshot) -> Iterator[Finding]:
-    """Patches that are due, held, or went back."""
-    facts = facts_of(snapshot)
-    if facts is not None:
-        yield from course(facts).findings
 
 
 def skewed(session: Session) -> Iterator[Finding]:

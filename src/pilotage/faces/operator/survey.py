@@ -5,13 +5,17 @@ pod. Made by `loop`.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from msgspec import structs
 
 from pilotage.decide.gauges import Gauge, of_survey
 from pilotage.decide.health import check
-from pilotage.domain.errors import MeshError
+from pilotage.decide.patches import patch_findings
+from pilotage.domain.errors import MeshError, Refused
+from pilotage.domain.findings import Finding
 from pilotage.domain.profile import profile_of
 from pilotage.domain.state import Snapshot
 from pilotage.edge.mesh import MESH, parse_mesh
@@ -58,6 +62,13 @@ class Survey(Beside):
         snapshot = observe(self._store, profile, catalog, self._session.now, parts=_PARTS, mesh=mesh)
         hour = structs.replace(snapshot, now=snapshot.now.replace(minute=0, second=0, microsecond=0))
         if hour != self._seen:  # all rules over many pods take a while: not again where nothing changed
-            self._seen, self._gauges = hour, tuple(of_survey(snapshot, check(snapshot)))
+            self._seen, self._gauges = hour, tuple(of_survey(snapshot, _findings(snapshot)))
         if not self._over.is_set():
             self._report.surveyed(self._gauges)
+
+
+def _findings(snapshot: Snapshot) -> Iterator[Finding]:
+    """As `pilotage check` has them, but those of who looks."""
+    yield from check(snapshot)
+    with suppress(Refused):  # a revision without a version: each step of the loop says so
+        yield from patch_findings(snapshot)
