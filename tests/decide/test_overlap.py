@@ -72,6 +72,16 @@ def test_only_namespaces_whose_pods_would_be_injected_twice_are_hit() -> None:
     assert "namespaces hit: bank" in finding.message
 
 
+@pytest.mark.parametrize("ours", [True, False], ids=["managed", "external"])
+@pytest.mark.parametrize("name", ["hand-made", "zz-hand-made"])
+def test_of_a_revision_and_a_copy_of_its_injector_the_copy_is_to_go(ours: bool, name: str) -> None:
+    labels = {"pilotage.dev/managed": "true"} if ours else {}
+    rest = [thing for thing in revision("a") if thing != injector("a")]
+    own, copy = injector("a", labels=labels), replace(injector("a"), name=name)
+    (finding,) = overlap_findings(world(*rest, own, copy))
+    assert finding.fix == f"kubectl delete mutatingwebhookconfiguration {name}"
+
+
 def test_namespaces_are_looked_at_with_the_labels_they_have() -> None:
     odd = Selector((Requirement("team", "In", ("x",)),))
     extra = replace(injector("b"), webhooks=(replace(injector("b").webhooks[0], namespaces=odd, pods=Selector()),))

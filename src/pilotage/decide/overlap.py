@@ -18,6 +18,7 @@ from pilotage.domain.state import Snapshot
 
 Labels = Mapping[str, str]
 _UNKNOWN = "a-revision-nobody-has"
+_OF_CHART = "istio-sidecar-injector"  # how Istio's chart begins the names of its own
 _SHOWN = 5
 _NAMESPACES = ("enabled", "disabled")
 _PODS = ("true", "false")
@@ -115,8 +116,9 @@ def _fix(snapshot: Snapshot, configs: tuple[WebhookConfig, ...]) -> str:
     if tagged:
         return f"pilotage tag remove {tagged[0][0]}"
     there = {plane.revision for plane in snapshot.control_planes}
-    stale = next((config for config in own if config.revision not in there), own[-1])
-    return f"kubectl delete {stale.kind.lower()} {stale.name}"
+    # Of a revision's own two the chart's stays: Pilotage would only put it back.
+    stray = min(reversed(own), key=lambda it: (it.revision in there, it.ours, it.name.startswith(_OF_CHART)))
+    return f"kubectl delete {stray.kind.lower()} {stray.name}"
 
 
 def webhook_findings(snapshot: Snapshot) -> tuple[Finding, ...]:
