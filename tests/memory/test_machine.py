@@ -11,6 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from machine import Machine
 
 _ASKED = int(os.environ.get("PILOTAGE_EXAMPLES", "0"))
+pytestmark = [pytest.mark.timeout(0)] if _ASKED else []  # many take longer than any one test may
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
