@@ -170,6 +170,12 @@ def test_a_dry_run_is_not_waited_for(world: World) -> None:
     assert world.names() == []
 
 
+def test_who_reads_when_it_is_closed_waits_for_nothing(world: World) -> None:
+    world.store.close()
+    with pytest.raises(Retry, match="stops"):
+        world.names()
+
+
 def test_a_change_wakes_the_loop(world: World) -> None:
     def change() -> None:
         world.api.put(SERVICES, "istiod", MESH, labels=OURS)

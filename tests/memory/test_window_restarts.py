@@ -192,9 +192,10 @@ def test_one_that_gets_stuck_stops_all_others_and_is_named_with_its_cause_until_
             "the other one is done", lambda: mesh.get("deployments/a", "-n", "shop")["status"].get("readyReplicas")
         )
         work.clock.now += timedelta(minutes=11)
-        eventually("its watch has seen that", lambda: work.turn() and len(mesh.told["underway"]) == 1)
+        cause = "containers with unready status: [b]"
+        eventually("its watch has seen why", lambda: work.turn() and cause in mesh.told.get("stopped", ""))
         assert mesh.told["stopped"].startswith("Deployment shop/b is stuck: ")
-        assert "containers with unready status: [b]" in mesh.told["underway"][0]["cause"]
+        assert [each["workload"] for each in mesh.told["underway"]] == ["Deployment shop/b"]
         assert mesh.proxies("shop")["c"] == {STABLE}
         found = {each["code"]: each["message"] for each in mesh.pilotage("check", "-o", "json").document["findings"]}
         assert found["ProxyRestartsStopped"] == mesh.told["stopped"]

@@ -35,6 +35,7 @@ class Board:
     def __init__(self, say: Callable[[str, str], None]) -> None:
         self.changed = threading.Condition()
         self.serial = 0
+        self.closed = False
         self.say = say  # a collection, and why it cannot be followed: "" when it can again
 
 
@@ -82,10 +83,12 @@ class Informer(Generic[T]):
     def read(self) -> tuple[T, ...]:
         """All of it, in the order of a list, own writes included.
 
-        Raises what its requests raise while it cannot be followed, Retry while an own write is not seen.
+        Raises what its requests raise while it cannot be followed, Retry while an own write is not seen, or at the end.
         """
         with self._board.changed:
-            self._board.changed.wait_for(lambda: self._listed or self._failure)
+            self._board.changed.wait_for(lambda: self._listed or self._failure or self._board.closed)
+            if self._board.closed:  # who follows it may have ended before there was anything to read
+                raise Retry("this process stops")
             self._board.changed.wait_for(lambda: self._failure or not self._unseen(), _PATIENCE)
             if self._failure is not None:
                 raise self._failure.with_traceback(None)

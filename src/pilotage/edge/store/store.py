@@ -77,8 +77,11 @@ class Store:
             self._board.changed.wait_for(lambda: self._board.serial != serial, seconds * random.uniform(0.8, 1.0))
 
     def close(self) -> None:
-        """Follow nothing any more; each thread ends with its request at the latest."""
+        """Follow nothing any more; each thread ends with its request at the latest, and no reader waits any longer."""
         self._over.set()
+        with self._board.changed:
+            self._board.closed = True
+            self._board.changed.notify_all()
         for pool in (*self._pools, *self._others):
             pool.shutdown(wait=False)
 

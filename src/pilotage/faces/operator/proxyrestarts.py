@@ -43,8 +43,8 @@ from pilotage.faces.operator.beside import Beside
 from pilotage.faces.operator.report import Report
 
 _PARTS: Final = frozenset({"pods", "workloads", "namespaces", "injectors"})
-_CLOSED: Final = 30.0  # seconds between looks at the clock and the resource, and at what drifts
-_MOVING: Final = 2.0  # seconds between looks while pods are replaced
+_SOON: Final = 2.0  # seconds between looks while pods are replaced, and at the clock while the window is closed
+_IDLE: Final = 30.0  # the same while it is open, and at what drifts
 
 
 class ProxyRestarting(Beside):
@@ -58,19 +58,19 @@ class ProxyRestarting(Beside):
         self._last = 0.0  # when one was begun
 
     def _run(self) -> None:
-        pause = _CLOSED
+        pause = _SOON
         while not self._over.wait(pause):
             try:
                 pause = self.turn()
             except MeshError as error:
                 self._report.failed("cannot restart what is outdated", error)
-                pause = _CLOSED
+                pause = _IDLE
 
     def turn(self) -> float:
         """Begins what may begin now; seconds until the next look. Raises as looking and writing do."""
         resource = self._store.get(MESH)
         if resource is None:
-            return _CLOSED
+            return _SOON
         mesh = parse_mesh(resource)
         spec, told = mesh.spec, mesh.restarts
         try:
@@ -80,7 +80,7 @@ class ProxyRestarting(Beside):
             raise
         if found is None and not (told and told.underway):
             self._tell(resource, replace(told, stopped="") if told and wanted(spec) else None)
-            return _CLOSED
+            return _SOON
         return self._go_on(resource, mesh, found)
 
     def _go_on(self, resource: Obj, mesh: ServiceMesh, found: Opening | None) -> float:
@@ -91,12 +91,12 @@ class ProxyRestarting(Beside):
             before = progress(told, last, snapshot)
             if before.underway or found is None:
                 self._tell(resource, before)
-                return _pause(before)
+                return self._pause(before, pace) if before.underway else _SOON
         if found is None or pace is None:
-            return _CLOSED
+            return _SOON
         now, chosen = self._begin(snapshot, progress(told, found, snapshot), pace, token_of(found))
         self._tell(resource, now, chosen)
-        return _pause(now)
+        return self._pause(now, pace)
 
     def _look(self, spec: ServiceMeshSpec) -> Snapshot:
         seen = observe(self._store, profile_of(spec), self._session.catalog, self._session.now, parts=_PARTS)
@@ -119,9 +119,11 @@ class ProxyRestarting(Beside):
             self._last = time.monotonic()
         return begun(telling(now, found), chosen, snapshot.now), chosen
 
+    def _pause(self, now: Restarts, pace: ProxyRestarts | None) -> float:
+        if now.underway and not now.stopped:
+            return _SOON
+        left = self._last + pace.pause_seconds - time.monotonic() if pace and now.behind else _IDLE
+        return left if _SOON < left < _IDLE else _IDLE
+
     def _tell(self, resource: Obj, now: Restarts | None, chosen: Sequence[Candidate] = ()) -> None:
         tell(self._kube, resource, now, events(now, chosen), self._session.now)
-
-
-def _pause(now: Restarts) -> float:
-    return _MOVING if now.underway and not now.stopped else _CLOSED
