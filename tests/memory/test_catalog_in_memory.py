@@ -1,6 +1,7 @@
 """A catalog of one's own: an operator follows a ConfigMap or a URL, through good and bad, and verbs see the same."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +91,19 @@ def test_releases_says_when_another_catalog_stands_in(mesh: InMemory) -> None:
     assert "configmap/istio-releases: the ConfigMap does not exist" in mesh.pilotage("releases").must().err
     mesh.apply(configmap(CATALOG))
     assert "CatalogRejected" not in mesh.pilotage("releases").must().err
+
+
+def test_a_file_for_the_operator_is_believed_with_its_signature_where_a_key_is_given(
+    mesh: InMemory, tmp_path: Path
+) -> None:
+    site, file = Site(), tmp_path / "catalog.yaml"
+    file.write_text(CATALOG)
+    words = ("operator", "--listen", "off", "--catalog", str(file), "--catalog-key", site.public_key)
+    with started(mesh, *words):
+        eventually("it is named", lambda: "catalog.yaml.sig" in conditions(mesh).get("CatalogRejected", ""))
+        file.with_name("catalog.yaml.sig").write_bytes(site.files["/catalog.yaml.sig"])
+        mesh.patch("servicemesh/default", {"spec": {"values": {"anything": "wakes the loop"}}})
+        eventually("the patch is announced", lambda: "1.30.6 is out" in patch(mesh))
 
 
 def test_without_an_operator_a_verb_fetches_by_itself(mesh: InMemory) -> None:

@@ -67,7 +67,7 @@ def test_a_bad_one_is_refused_with_its_cause(mesh: InMemory, signed: tuple[Path,
     place.with_name("catalog.yaml.sig").unlink()
     assert "catalog.yaml.sig" in mesh.pilotage(*words, "--catalog-key", key).must(3).err
     in_a_map = mesh.pilotage("catalog", "verify", "configmap/some/where", "--catalog-key", key)
-    assert "is not signed" in in_a_map.must(3).err
+    assert "in a ConfigMap it is not signed" in in_a_map.must(3).err
 
 
 def test_a_url_is_read_as_the_operator_reads_it(mesh: InMemory) -> None:

@@ -93,9 +93,17 @@ def signed(url: str, public_key: str) -> tuple[str, str]:
     return _verified(url, text, signature, public_key), signature
 
 
-def signed_text(path: Path, public_key: str) -> str:
-    """The same of a file, whose signature lies beside it: what is to be published. Raises Refused."""
+def unsigned(place: str, public_key: str | None) -> None:
+    """Raises Refused where a key is given for what has no signature."""
+    if public_key:
+        raise Refused(f"catalog {place}: in a ConfigMap it is not signed", fix="leave --catalog-key out")
+
+
+def file_text(path: Path, public_key: str | None) -> str:
+    """A user's catalog; with a key its signature must lie beside it, as it is to be published. Raises Refused."""
     text = catalog_text(path).encode()
+    if not public_key:
+        return text.decode()
     return _verified(str(path), text, catalog_text(path.with_name(f"{path.name}.sig")), public_key)
 
 

@@ -64,17 +64,16 @@ class Session:
     def catalog_at(self, place: str) -> "Catalog":
         """As --catalog names it; with --catalog-key it must be signed. Raises Refused, and Retry of a URL."""
         from pilotage.decide.catalog import parse_catalog
-        from pilotage.edge.catalog import catalog_text, configmap_text, signed, signed_text
+        from pilotage.edge.catalog import configmap_text, file_text, signed, unsigned
 
         kind, _, where = place.partition("/")
-        if kind == "configmap" and self.catalog_key:
-            raise Refused("a catalog in a ConfigMap is not signed", fix="leave --catalog-key out")
         if kind == "configmap":
+            unsigned(place, self.catalog_key)
             text = configmap_text(self.kube, where)
         elif kind in ("https:", "http:"):
             text, _ = signed(place, self.catalog_key or "")
         else:
-            text = signed_text(Path(place), self.catalog_key) if self.catalog_key else catalog_text(Path(place))
+            text = file_text(Path(place), self.catalog_key)
         return parse_catalog(text, place)
 
     def _catalog_of_mesh(self, built_in: "Catalog") -> "Catalog":

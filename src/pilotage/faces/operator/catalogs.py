@@ -16,7 +16,7 @@ from pilotage.domain.catalog import Catalog, Trouble
 from pilotage.domain.errors import MeshError, Refused
 from pilotage.domain.mesh import CatalogSource, ServiceMesh
 from pilotage.domain.profile import profile_of
-from pilotage.edge.catalog import KEPT, Kept, catalog_text, keep, kept_in, packaged_catalog, text_in
+from pilotage.edge.catalog import KEPT, Kept, file_text, keep, kept_in, packaged_catalog, text_in, unsigned
 from pilotage.edge.kube import Kube
 from pilotage.edge.mesh import MESH, parse_mesh
 from pilotage.edge.store import Store
@@ -77,9 +77,11 @@ class Catalogs:
     def _named(self, place: str) -> Catalog:
         """--catalog: a file is read at every look, a ConfigMap is followed. The last good one stays while it leads."""
         kind, _, where = place.partition("/")
+        key = self._session.catalog_key
         try:
             if kind != "configmap":
-                return catalogs.parsed(catalog_text(Path(place)), place)
+                return catalogs.parsed(file_text(Path(place), key), place)
+            unsigned(place, key)
             namespace, _, name = where.partition("/")
             return catalogs.parsed(text_in(catalogs.finder(self._store, namespace)(name), where), place)
         except Refused as refused:
