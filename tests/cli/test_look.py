@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from pilotage.domain.istio import IstiodReport
 from pilotage.domain.mesh import Mode, Removal, Revision, ServiceMesh, ServiceMeshSpec
 from pilotage.edge.catalog import packaged_catalog
@@ -84,6 +86,15 @@ def test_what_is_not_known_is_shown_as_unknown_and_never_as_zero(stage: Callable
     on = stage(silent)
     assert json.loads(on.pilotage("status", "-o", "json").out)["revisions"][0]["proxies"]["connected"] is None
     assert " ?" in on.pilotage("status").out
+
+
+def test_where_webhooks_may_not_be_read_a_label_leads_nobody_knows_where(stage: Callable) -> None:
+    blind = world(revision("1-31"), namespace("shop", rev="prod"), catalog=packaged_catalog())
+    on = stage(replace(blind, injectors=(), unknown={"injectors": "forbidden"}))
+    document = json.loads(on.pilotage("status", "-o", "json").out)
+    assert document["labels"] == [{"label": "prod", "revision": None, "namespaces": ["shop"]}]
+    assert document["revisions"][0]["tags"] is None
+    assert "nowhere" not in on.pilotage("status").out
 
 
 def test_a_mesh_without_operator_is_told_what_does_not_hold(stage: Callable) -> None:

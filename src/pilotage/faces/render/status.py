@@ -43,7 +43,7 @@ class RevisionStatus(msgspec.Struct, rename="camel"):
     proxies: Proxies
     rejects: int | None  # since its istiods started
     injection_failures: int | None  # likewise
-    tags: list[str]
+    tags: list[str] | None
     unknown: list[str]  # why a count is not known
 
 
@@ -51,7 +51,7 @@ class LabelStatus(msgspec.Struct):
     """Namespaces that ask for `label`; `revision` is where it leads now, "" for nowhere."""
 
     label: str
-    revision: str
+    revision: str | None
     namespaces: list[str]
 
 
@@ -107,7 +107,9 @@ def _revision(snapshot: Snapshot, plane: ControlPlane, role: str, counts: dict[s
         Proxies(found.proxies, found.ready, found.connected, found.synced, found.rejecting),
         found.rejects,
         found.injection_failures,
-        sorted(tag for tag, revision in tags(snapshot).items() if revision == plane.revision),
+        None
+        if "injectors" in snapshot.unknown
+        else sorted(tag for tag, revision in tags(snapshot).items() if revision == plane.revision),
         list(found.unknown),
     )
 
@@ -119,7 +121,8 @@ def _labels(snapshot: Snapshot) -> Iterator[LabelStatus]:
         if name:
             asked.setdefault(name, []).append(space.name)
     for name, spaces in sorted(asked.items()):
-        yield LabelStatus(name, revision_of_name(snapshot, name) or "", sorted(spaces))
+        leads = revision_of_name(snapshot, name) or (None if "injectors" in snapshot.unknown else "")
+        yield LabelStatus(name, leads, sorted(spaces))
 
 
 def lines(status: Status, findings: Sequence[Finding]) -> list[str]:
@@ -129,7 +132,7 @@ def lines(status: Status, findings: Sequence[Finding]) -> list[str]:
         none = f"Control planes cannot be read: {cause}" if cause else "No Istio control plane"
         return [f"{none} on Kubernetes {status.kubernetes}", *_tail(status, findings)]
     head = f"Mesh in {status.namespace}, {_owner(status)}, on Kubernetes {status.kubernetes}"
-    labels = [(each.label, each.revision or "nowhere", ", ".join(each.namespaces)) for each in status.labels]
+    labels = [(each.label, _place(each.revision), ", ".join(each.namespaces)) for each in status.labels]
     spaces = ["", *table(("LABEL", "LEADS TO", "NAMESPACES"), labels)] if labels else []
     gateways = ["", *gateway_lines(status.gateways)] if status.gateways else []
     return [head, "", *revision_lines(status), *gateways, *spaces, *_tail(status, findings)]
@@ -141,6 +144,10 @@ def revision_lines(status: Status) -> list[str]:
     revisions = table((*headers, "REJECTING", "TAGS"), (_row(revision) for revision in status.revisions))
     notes = [note for revision in status.revisions for note in _notes(revision)]
     return [*revisions, *notes]
+
+
+def _place(revision: str | None) -> str:
+    return "?" if revision is None else revision or "nowhere"
 
 
 def _owner(status: Status) -> str:
@@ -163,7 +170,7 @@ def _row(revision: RevisionStatus) -> tuple[str, ...]:
         revision.supported_until + past,
         f"{revision.istiod.available}/{revision.istiod.desired}",
         *("?" if count is None else str(count) for count in counts),
-        ", ".join(revision.tags),
+        "?" if revision.tags is None else ", ".join(revision.tags),
     )
 
 
