@@ -91,6 +91,20 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
     assert not [target for target in targets if not (document.parent / target).exists()]
 
 
+def test_every_document_is_found_by_links_from_the_readme() -> None:
+    found, todo = set(), [ROOT / "README.md"]
+    while todo:
+        at = todo.pop()
+        if at not in found:
+            found.add(at)
+            texts = [at.read_text()] if at.suffix == ".md" else []
+            places = [
+                (at.parent / path).resolve() for text in texts for path in re.findall(r"\]\((?!\w+:|#)([^)#]+)", text)
+            ]
+            todo += [page for place in places for page in (place.glob("*.md") if place.is_dir() else (place,))]
+    assert not [name(page) for page in (ROOT / "docs").rglob("*.md") if page not in found]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_verbs_and_flags_in_documents_exist(document: Path) -> None:
     wrong = [f"{line}: {problem}" for line in commands(document.read_text()) if (problem := unknown(line))]
