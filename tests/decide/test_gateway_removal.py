@@ -9,7 +9,7 @@ from test_gateways import DOOR, EDGE, SERVICE, SPACE, asked, deployment, pods, s
 
 from installed import NEW, OLD, changed, cluster, live, mesh, steps
 from pilotage.decide.force import Mark, cleared, confirm_annotation, gateway_annotation
-from pilotage.decide.gateway_removal import gateway_in_use
+from pilotage.decide.gateway_removal import gateway_in_use, leaving_gateways
 from pilotage.decide.plan import needs_guard, plan
 from pilotage.decide.status import status_of
 from pilotage.decide.transitions import transitions
@@ -209,6 +209,17 @@ def test_one_in_another_namespace_than_asked_for_is_no_longer_asked_for() -> Non
     made = plan(asked(OLD, gateways=(elsewhere,)), seen)
     assert {action.ref.namespace for action in made.now} <= {"", "doors"}
     assert [finding.subject for finding in made.findings] == [PLACE]
+
+
+def test_a_canary_comes_while_a_gateway_waits_which_gets_no_pods_of_it() -> None:
+    seen = changed(lone(OLD, NEW), live=live(OLD, NEW) | standing(OLD))
+    made = plan(asked(OLD, NEW, gateways=()), seen)
+    assert (made.phase, made.now, made.settled) == ("Canary", (), True)
+    assert [finding.code for finding in made.findings] == ["GatewayLeaving"]
+
+
+def test_without_the_resource_nothing_of_a_gateway_goes() -> None:
+    assert not leaving_gateways(changed(lone(OLD), mesh=None))
 
 
 def test_a_revision_keeps_the_gateway_that_leaves_if_the_other_has_none_that_could_take_its_traffic() -> None:

@@ -61,6 +61,8 @@ def with_departures(made: Plan, snapshot: Snapshot) -> Plan:
 
 def leaving_gateways(snapshot: Snapshot) -> tuple[GatewayPlace, ...]:
     """Those of which something of ours stands and that the resource does not ask for, or not there."""
+    if snapshot.mesh is None:
+        return ()  # then nobody asks for anything, and nothing goes
     asked = {place_of(gateway) for gateway in asked_for(snapshot)}
     return tuple(sorted({piece.place for piece in pieces(snapshot)} - asked))
 
