@@ -50,3 +50,19 @@ def test_every_verb_of_the_table_loads_and_explains_itself(verb: Verb) -> None:
     assert command.get_short_help_str() == verb.help
     for alias in verb.aliases:
         assert command_of([*verb.path.split()[:-1], alias]) is command
+
+
+def test_every_option_of_every_verb_says_what_it_is_for() -> None:
+    for verb in (verb for section in SECTIONS for verb in section.verbs):
+        command = command_of(verb.path.split())
+        assert command is not None
+        lines = command.get_help(click.Context(command, info_name=verb.path)).splitlines()
+        begin = lines.index("Options:") + 1 if "Options:" in lines else len(lines)
+        following = [*lines[begin + 1 :], ""]
+        bare = [line for line, after in zip(lines[begin:], following, strict=False) if bare_option(line, after)]
+        assert not bare, verb.path
+
+
+def bare_option(line: str, after: str) -> bool:
+    """A name with nothing beside it, nor below."""
+    return re.fullmatch(r"  \S.*", line) is not None and "  " not in line.strip() and not after.startswith(" " * 10)

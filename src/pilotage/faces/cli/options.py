@@ -133,8 +133,9 @@ class _Command(click.Command):
         return answer
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        own = [param for param in self.get_params(ctx) if param.expose_value or param.name == "help"]
-        shared = [param for param in self.get_params(ctx) if param not in own]
+        options = [param for param in self.get_params(ctx) if not isinstance(param, click.Argument)]  # usage has those
+        own = [param for param in options if param.expose_value or param.name == "help"]
+        shared = [param for param in options if param not in own]
         for title, params in (("Options", own), ("Everywhere", shared)):
             rows = [row for param in params if (row := param.get_help_record(ctx))]
             if rows:
