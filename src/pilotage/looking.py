@@ -11,6 +11,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from pilotage.decide.badpairs import asks_proxies
+from pilotage.decide.getting_ready import getting_ready
 from pilotage.decide.install import istiods_start
 from pilotage.decide.patches import Facts, course
 from pilotage.decide.plan import needs_guard, plan
@@ -33,7 +34,7 @@ from pilotage.edge.proof import injection_proof, selecting
 from pilotage.edge.reads import Source
 from pilotage.publishing import Looked
 
-_GLANCES = 2.0  # seconds for which a look at readiness alone will do, while nothing else is waited for
+_GLANCES = 2.0  # seconds for which a look at readiness alone will do, while a control plane gets ready
 
 
 class Rendered(NamedTuple):
@@ -51,7 +52,7 @@ class Looker:
         self.source, self.catalog, self.clock = source, catalog, clock
         self.patches = False  # whether patches that are due are begun here without being asked for
         self._desired: tuple[Rendered, Desired] | None = None  # as rendered last, and from what
-        self._waiting: tuple[Looked, float] | None = None  # a look that left only waits, and when the next is due
+        self._waiting: tuple[Looked, float] | None = None  # the last whole look, and when the next is due
 
     def look(self, mesh: ServiceMesh, rendering: Callable[[], None]) -> Looked:
         """Raises what the edge raises; a refusal inside a rule becomes a plan that says what blocks.
@@ -61,6 +62,10 @@ class Looker:
         with beginning(rendering):
             return self._glance(mesh) or self._whole(mesh)
 
+    def again(self) -> None:
+        """What was planned was not done: the next look is a whole one."""
+        self._waiting = None
+
     def _whole(self, mesh: ServiceMesh) -> Looked:
         desired = self._desire(mesh, self._course(mesh))
         snapshot = self._observe(mesh, desired)
@@ -68,11 +73,10 @@ class Looker:
         if desired.course.patch and not made.patch:  # all but the last proof: what a new pod gets
             snapshot = structs.replace(snapshot, unproven=self._unproven(desired, desired.course.patch.revision))
             made = _planned(desired, snapshot)
-        lists = isinstance(self.source, Kube)  # where each look is felt
-        gates = bool(desired.gateways) and not istiods_start(desired, snapshot)  # a glance does not see them
-        only_waits = lists and made.waits and not made.now and not needs_guard(desired, snapshot) and not gates
-        self._waiting = (Looked(desired, snapshot, made), time.monotonic() + _GLANCES) if only_waits else None
-        return Looked(desired, snapshot, made)
+        looked = Looked(desired, snapshot, made)
+        felt = isinstance(self.source, Kube) and not needs_guard(desired, snapshot)  # each look is, where it is lists
+        self._waiting = (looked, time.monotonic() + _GLANCES) if felt else None
+        return looked
 
     def _glance(self, mesh: ServiceMesh) -> Looked | None:
         """The plan while a control plane gets ready: little is looked at, since each look takes time from its start.
@@ -84,14 +88,12 @@ class Looker:
             return None
         if time.monotonic() > until or before.snapshot.mesh.patch != mesh.patch:
             return None
-        snapshot = self._fresh(before, mesh, STARTING)
-        if not istiods_start(before.desired, snapshot):
-            snapshot = self._fresh(before, mesh, READINESS)
-        try:
-            made = plan(before.desired, snapshot)
-        except Refused:
+        starts = istiods_start(before.desired, before.snapshot)
+        snapshot = self._fresh(before, mesh, STARTING if starts else READINESS)
+        if starts and not istiods_start(before.desired, snapshot):
             return None
-        return Looked(before.desired, snapshot, made) if made.waits and not made.now else None
+        made = getting_ready(before.made, before.desired, snapshot)
+        return Looked(before.desired, snapshot, made, whole=False) if made else None
 
     def _fresh(self, before: Looked, mesh: ServiceMesh, parts: Parts) -> Snapshot:
         """What was seen before, with `parts` as they are now."""

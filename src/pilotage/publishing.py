@@ -24,11 +24,12 @@ from pilotage.edge.status import publish
 
 
 class Looked(NamedTuple):
-    """One step's question, what was seen, and the answer."""
+    """One step's question, what was seen, and the answer. `whole`: not only who gets ready was looked at."""
 
     desired: Desired
     snapshot: Snapshot
     made: Plan
+    whole: bool = True
 
 
 class Publisher:

@@ -72,11 +72,13 @@ class Reconciler:
         except Refused as refused:
             self._publisher.refusal(resource, refused, self.clock(), write=not self.follow)
             raise
-        self._count(looked.made)
+        if looked.whole:
+            self._count(looked.made)
         if not self.follow:
             try:
                 apply_all(self.kube, looked.made.now, done=done, failed=self.failed)
             except MeshError as fault:
+                self._looker.again()
                 self._publisher.fault(resource, looked, fault)
                 raise
             self._publisher.plan(resource, looked, put_back(looked.made, looked.snapshot.live))

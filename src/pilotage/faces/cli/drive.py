@@ -40,12 +40,16 @@ _DOWN: Final = 15.0  # the same, where it had been quiet for longer than that be
 
 
 class Following(NamedTuple):
-    """How a verb follows its plan. `local`: run the loop here although an operator could."""
+    """How a verb follows its plan. `local`: run the loop here although an operator could.
+
+    `operator`: as found ahead of the edit, by a verb that is in a hurry; see `operator_of`.
+    """
 
     title: str
     output: str
     timeout: float
     local: bool = False
+    operator: Operator | None = None
 
 
 def enabled_mesh(session: Session, *, leaving: bool = False) -> ServiceMesh:
@@ -123,7 +127,7 @@ def follow(session: Session, mesh: ServiceMesh, how: Following, reached: Callabl
     Raises TimedOut naming the stuck object, LeaseHeld where another works here, Refused where the operator is gone.
     """
     namespace = profile_of(mesh.spec).namespace
-    operator = Operator() if how.local else find_operator(session.kube, namespace, real_now())
+    operator = how.operator or operator_of(session, mesh, how.local)
     with Progress(how.title, how.output) as progress:
         if operator.where:
             loop = Reconciler(session.kube, session.catalog, lambda: session.now)
@@ -134,6 +138,15 @@ def follow(session: Session, mesh: ServiceMesh, how: Following, reached: Callabl
         progress.say(f"{why}: the loop runs here, under Lease {namespace}/{LEASE}")
         with _leading(session, namespace, how.timeout) as loop:
             return run_until(loop, _over(reached), timeout=how.timeout, watch=progress.update)
+
+
+def operator_of(session: Session, mesh: ServiceMesh, local: bool) -> Operator:
+    """Who will act on an edit; with `local`, nobody does.
+
+    Between two writes this costs a tenth of a second: the API server's cache catches up with etcd ten times a second,
+    and a list waits for that as often as something was written since the list before it.
+    """
+    return Operator() if local else find_operator(session.kube, profile_of(mesh.spec).namespace, real_now())
 
 
 def _over(reached: Callable[[Plan], bool], still: Callable[[], None] = lambda: None) -> Callable[[Plan], bool]:

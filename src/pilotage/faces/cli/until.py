@@ -11,6 +11,7 @@ from pilotage.domain.errors import Retry, TimedOut, Unreachable
 from pilotage.reconcile import PAUSE, Reconciler, pause_after
 
 Found = TypeVar("Found")
+_SHARE, _LONGEST = 2.0, 1.0  # pauses take twice as long as looks, but no more seconds: each costs the API server, too
 _FAULT = 1.0  # seconds until an API server that did not answer is asked again
 
 
@@ -28,7 +29,7 @@ def until_ready(look: Callable[[], Found], timeout: float) -> Found:
 
 
 def _stuck(reconciler: Reconciler, made: Plan) -> str:
-    if reconciler.contested:
+    if reconciler.contested and made.now:
         return f"{made.now[0].ref}: somebody else puts it back after every write"
     waits = [f"{wait.subject}: {wait.cause}" for wait in made.waits]
     written = [f"{made.now[0].ref} to be seen as written"] if made.now else []
@@ -49,12 +50,14 @@ def run_until(
     deadline = time.monotonic() + timeout
     made = Plan("Starting")
     while True:
+        started = time.monotonic()
         try:
             made = reconciler.step()
             watch(made)
             if reached(made):
                 return made
-            pause = pause_after(reconciler, made, PAUSE)
+            looked = time.monotonic() - started
+            pause = pause_after(reconciler, made, min(max(PAUSE, looked * _SHARE), _LONGEST))
         except (Retry, Unreachable) as fault:
             pause = fault.after if isinstance(fault, Retry) else _FAULT
             stuck = str(fault)

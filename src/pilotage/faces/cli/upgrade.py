@@ -25,6 +25,7 @@ from pilotage.faces.cli.drive import (
     enabled_mesh,
     follow,
     local_option,
+    operator_of,
     refuse,
     refuse_if_blocked,
     report,
@@ -61,13 +62,15 @@ def start(session: Session, revision: str, version: str | None, config: str | No
     canary = Canary(session, mesh if there else asked_for(mesh, Entry(revision, version)), target)
     if there:
         _refuse_unless_resumed(there, stable, version)
+    how = Following(f"upgrade start {revision}", flags["output"], flags["timeout"], flags["local"])
+    if flags["wait"] and not flags["dry_run"]:
+        how = how._replace(operator=operator_of(session, mesh, how.local))
     findings = () if there else _ask(canary, mesh, config, flags["dry_run"])
     if flags["dry_run"]:
         words = f"{revision} ({target.version}) would be installed beside {stable}; nothing was written."
         return report(flags["output"], words, findings=findings)
     if not flags["wait"]:
         return report(flags["output"], f"{revision} was asked for.", then="pilotage status", findings=findings)
-    how = Following(f"upgrade start {revision}", flags["output"], flags["timeout"], flags["local"])
     if follow(session, mesh, how, settled("Canary", "Settled")).phase == "Settled":
         raise Refused(f"{revision} was taken out of the resource meanwhile", fix="pilotage status")
     canary = as_installed(canary)

@@ -1,5 +1,6 @@
 """`pilotage operator`: the loop for ever, under the Lease, until it is told to stop."""
 
+import gc
 import signal
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from pilotage.faces.operator.pulse import Pulse
 from pilotage.faces.operator.report import Exchanges, Report
 from pilotage.faces.operator.server import Place, place, serving
 
+_GARBAGE: Final = 700  # objects until cycles among them are looked for: Python's own measure for what runs for ever
 _TURN: Final = 0.0005  # seconds until a thread that computes lets another go on, for a look has dozens of such turns
 
 
@@ -46,6 +48,7 @@ def operator(session: Session, listen: Place | None, log_format: Format | None) 
 
     It may be killed at any moment: progress is what is seen in the cluster.
     """
+    gc.set_threshold(_GARBAGE)
     metrics, pulse, log = Metrics(client_version()), Pulse(), Log(log_format)
     session.kube.transport.observer = Exchanges(metrics, pulse)
     facts = {"server": session.kube.server, "version": client_version()}
