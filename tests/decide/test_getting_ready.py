@@ -12,9 +12,8 @@ from pilotage.domain.state import Snapshot
 from worlds import NOW, revision
 
 BOTH = wanted(OLD, NEW)
-ASKED = structs.replace(
-    plan(BOTH, cluster(revision("asm-1-30"), live=live(OLD))), events=(Event("Copied", "the bounds of an HPA", "Apply"),)
-)
+COPIED = Event("Copied", "the bounds of an HPA", "Apply")
+ASKED = structs.replace(plan(BOTH, cluster(revision("asm-1-30"), live=live(OLD))), events=(COPIED,))
 
 
 def started(available: int) -> Snapshot:
