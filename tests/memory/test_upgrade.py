@@ -64,6 +64,13 @@ def test_a_mesh_that_nothing_is_in_any_more_is_disabled_and_leaves_nothing_of_it
     assert mesh.proxies(SPACE)["late"] == {""}
 
 
+@pytest.mark.parametrize("verb", ["status", "tag list", "get-upgrades", "check"])
+def test_a_namespace_without_istiod_is_not_taken_for_that_of_the_mesh(mesh: InMemory, verb: str) -> None:
+    refused = mesh.pilotage(*verb.split(), "-i", "istio-system").must(3)
+    assert f"no istiod is in namespace istio-system, only in {MESH}" in refused.err
+    assert mesh.pilotage(*verb.split(), "-i", MESH).must().out == mesh.pilotage(*verb.split()).must().out
+
+
 def test_a_disabled_mesh_may_be_enabled_with_another_revision_but_keeps_its_names() -> None:
     with in_memory() as mesh:
         mesh.enable().must()

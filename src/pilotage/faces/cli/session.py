@@ -114,8 +114,7 @@ class Session:
         """Of the ServiceMesh; without one, of the istiod that is found. `-i` names another namespace."""
         from pilotage.faces.cli.whose import profile_for
 
-        mesh = None if self.istio_namespace else self.mesh
-        return profile_for(self.kube, mesh, self.istio_namespace)
+        return profile_for(self.kube, self.mesh, self.istio_namespace)
 
     def snapshot(self, parts: frozenset[str] | None = None) -> "Snapshot":
         """The cluster now, as far as `parts` say (fields of Snapshot): Refused if one of them may not be read.
