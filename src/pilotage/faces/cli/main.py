@@ -106,6 +106,7 @@ def main() -> NoReturn:
     """Ends the process itself: to take an interpreter with all these modules down lasts a quarter of loading them."""
     gc.set_threshold(_GARBAGE)
     code = run(cli, sys.argv)
-    with suppress(OSError):  # nobody reads what was said any more
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # nobody reads what was said any more
+            stream.flush()
     os._exit(code)
