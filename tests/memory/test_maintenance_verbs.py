@@ -140,10 +140,10 @@ def test_what_would_be_written_is_said_and_not_written(mesh: Mesh) -> None:
         (("set", "--schedule-type", "Daily", "--day-of-week", "Monday", "--start-time", "01:00"), "does not go with"),
         (("set", *SATURDAY, "--utc-offset", "+01:00", "--time-zone", "Europe/Berlin"), "not both"),
         (("set", *SATURDAY, "--time-zone", "Europe/Atlantis"), "not a time zone"),
-        (("set", *SATURDAY, "--start-time", "25:99"), "startTime"),
-        (("set", *SATURDAY, "--duration", "2"), "durationHours"),
-        (("set", *SATURDAY, "--not-allowed-dates", "2026-12-24"), "notAllowedDates"),
-        (("set", "--schedule-type", "Weekly", "--start-time", "01:00"), "dayOfWeek"),
+        (("set", *SATURDAY, "--start-time", "25:99"), "write --start-time HH:MM"),
+        (("set", *SATURDAY, "--duration", "2"), "write --duration 4 to 24"),
+        (("set", *SATURDAY, "--not-allowed-dates", "2026-12-24"), "write --not-allowed-dates FIRST/LAST"),
+        (("set", "--schedule-type", "Weekly", "--start-time", "01:00"), "write --day-of-week Monday"),
         (("delete", "nightly"), "no maintenance window nightly"),
         (("next", "nightly"), "no maintenance window nightly"),
     ],
@@ -152,6 +152,11 @@ def test_a_window_that_means_nothing_is_refused(mesh: Mesh, words: tuple[str, ..
     said = mesh.pilotage("maintenance", *words)
     assert says in said.must(3).err
     assert "maintenanceWindows" not in mesh.spec
+
+
+def test_a_disabled_mesh_starts_nothing(mesh: Mesh) -> None:
+    mesh.patch("servicemesh/default", {"spec": {"mode": "Disabled"}})
+    assert "the mesh is disabled" in mesh.pilotage("maintenance", "next").must(3).err
 
 
 def test_patch_start_takes_the_newest_patch_whatever_its_age_and_takes_the_pin_out(mesh: Mesh) -> None:
