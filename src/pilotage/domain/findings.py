@@ -189,7 +189,7 @@ _ROWS = (
     # Patches in place
     Rule("PatchDue", _I, _NONE, "spec.patches", "A patch is due and will be taken"),
     Rule("PatchHeld", _W, _NONE, "spec.patches", "A patch is due and does not start"),
-    Rule("PatchFailed", _W, _NONE, "spec.patches", "A patch was not ready in time and was taken back"),
+    Rule("PatchFailed", _W, _NONE, "spec.patches", "A patch was taken back"),
     # Tags
     Rule("TagTargetMissing", _E, frozenset({Verb.TAG}), "istioctl tag", "The tag's revision has no control plane"),
     Rule("TagNameTaken", _E, frozenset({Verb.TAG}), "istio#56128", "A revision has the tag's name"),
