@@ -147,7 +147,8 @@ def _pods_of(thing: Obj) -> int:
 def _await(cluster: Cluster, thing: Obj) -> None:
     name, space = thing["metadata"]["name"], thing["metadata"].get("namespace", "")
     if thing["kind"] == "ResourceQuota":
-        eventually(f"quota {name} is counted", lambda: cluster.get("quota", name, "-n", space)["status"].get("used"))
+        counted = lambda: cluster.get("quota", name, "-n", space).get("status", {}).get("used")  # noqa: E731
+        eventually(f"quota {name} is counted", counted)
     elif thing["kind"] == "Job":
         eventually(f"Job {name} is done", lambda: cluster.get("job", name, "-n", space)["status"].get("succeeded"))
     elif wanted := _pods_of(thing):
