@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 
 import yaml
 
@@ -29,6 +29,14 @@ def test_upgrades_are_a_table_with_the_columns_of_az(stage: Callable) -> None:
 def test_none_available_is_said_and_explained_beside_the_table(stage: Callable) -> None:
     on = stage(world(revision("1-31"), catalog=packaged_catalog(), kubernetes=Version(1, 36)))
     assert "None available" in on.pilotage("get-upgrades").out
+
+
+def test_what_is_not_offered_is_explained_without_sending_the_reader_in_a_circle(stage: Callable) -> None:
+    day = datetime(2026, 8, 1, tzinfo=UTC)
+    early = world(revision("1-30"), catalog=packaged_catalog(), kubernetes=Version(1, 36), now=day)
+    answer = stage(early).pilotage("get-upgrades")
+    assert "1-31 is not released before 2026-08-31" in answer.err
+    assert "fix:  pilotage get-upgrades" not in answer.err
 
 
 def test_json_has_the_keys_of_az_and_then_more(stage: Callable) -> None:
@@ -59,7 +67,9 @@ def test_revisions_are_those_in_support_on_the_day_given(stage: Callable) -> Non
     assert rows[-1]["revision"] == "1-31"
     assert all(row["supported"] for row in rows)
     assert json.loads(on.pilotage("get-revisions", "-o", "json", "--today", "2099-01-01").out)["meshRevisions"] == []
-    assert len(on.pilotage("get-revisions", "--today", "2099-01-01").out.splitlines()) == 2
+    late = on.pilotage("get-revisions", "--today", "2099-01-01")
+    assert len(late.out.splitlines()) == 2
+    assert "is supported on 2099-01-01. Next: name a newer one with --catalog" in late.err
 
 
 def test_a_catalog_may_come_from_a_config_map(stage: Callable) -> None:

@@ -225,7 +225,7 @@ PULLING = fresh(ready=False, containers=(Container("istio-proxy", reason="ImageP
         ),
         ("its controller is behind", (restarted(observed=False),), "has not seen the change"),
         ("pods are replaced", (restarted(updated=1),), "1 of 2 pods are new"),
-        ("old pods are left", (restarted(total=3),), "1 old pods are still there"),
+        ("old pods are left", (restarted(total=3),), "1 old pod is still there"),
         ("new pods start", (restarted(available=1),), "1 of 2 new pods are ready"),
         ("it was paused", (restarted(paused=True),), "it is paused"),
         (

@@ -52,7 +52,8 @@ def _rollout(workload: Workload, token: str) -> str | None:
     if workload.updated < workload.desired:
         return f"{workload.updated} of {workload.desired} pods are new"
     if workload.total > workload.updated:
-        return f"{workload.total - workload.updated} old pods are still there"
+        left = workload.total - workload.updated
+        return "1 old pod is still there" if left == 1 else f"{left} old pods are still there"
     if min(workload.available, workload.ready) < workload.desired:
         return f"{min(workload.available, workload.ready)} of {workload.desired} new pods are ready"
     return None

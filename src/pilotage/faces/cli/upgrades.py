@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from pilotage.decide import eligibility
 from pilotage.decide.eligibility import UpgradeProfile
 from pilotage.decide.gatewaylist import list_gateways
 from pilotage.decide.support import Support, installed_revisions, support_of
 from pilotage.domain.errors import NoCluster
+from pilotage.domain.findings import Finding
 from pilotage.domain.mesh import ProfileName
 from pilotage.domain.profile import PROFILES, Profile
 from pilotage.domain.version import Version
@@ -36,6 +38,9 @@ def get_revisions(session: Session, output: str) -> None:
     gateways = _gateways(session)
     documents = [_document(row) | {"gateways": gateways.get(row.revision, [])} for row in rows]
     emit(output, {"meshRevisions": documents}, lambda: _lines(rows, gateways))
+    if not rows:
+        none = f"No revision of the catalog ({session.catalog.source}) is supported on {session.now.date()}"
+        click.echo(f"{none}. Next: name a newer one with --catalog", err=True)
 
 
 @command()
@@ -52,11 +57,17 @@ def get_upgrades(session: Session, output: str) -> None:
         click.echo("No Istio control plane was found in this cluster. Next: pilotage get-revisions", err=True)
         emit(output, None, list)
         return
+    rows = tuple(replace(row, reasons=_elsewhere(row.reasons)) for row in rows)
     first, *others = [_document(row) for row in rows]
     emit(output, first | {"alsoInstalled": others}, lambda: _lines(rows))
     if output == "table":
         for line in text(dict.fromkeys(reason for row in rows for reason in row.reasons)):
             click.echo(line, err=True)
+
+
+def _elsewhere(reasons: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Without this very verb as what to do next."""
+    return tuple(replace(each, fix="") if each.fix == "pilotage get-upgrades" else each for each in reasons)
 
 
 def _names(session: Session) -> Profile:
