@@ -10,6 +10,7 @@ import pytest
 from harness import Result
 from inmemory import InMemory, in_memory
 from pilotage_memory.cluster import memory_cluster
+from pilotage_memory.lifecycle import By
 from pilotage_memory.world import World
 
 REVISION, SPACE = "asm-1-30", "aks-istio-system"
@@ -152,6 +153,22 @@ def test_a_window_that_means_nothing_is_refused(mesh: Mesh, words: tuple[str, ..
     said = mesh.pilotage("maintenance", *words)
     assert says in said.must(3).err
     assert "maintenanceWindows" not in mesh.spec
+
+
+def test_what_git_keeps_is_printed_and_not_written(mesh: Mesh) -> None:
+    daily = {"name": "default", "schedule": {"daily": {}}, "startTime": "01:00", "durationHours": 4}
+    meta = {"apiVersion": "pilotage.dev/v1alpha1", "kind": "ServiceMesh", "metadata": {"name": "default"}}
+    spec = {"maintenanceWindows": [daily], "patches": {"hold": False}}
+    mesh.world.store.apply({**meta, "spec": spec}, By("argocd-controller", mesh.world.store.clock()))
+    before = mesh.spec
+    for words, patch in (
+        (("maintenance", "set", *SATURDAY), '"startTime": "22:00"'),
+        (("maintenance", "delete", "--yes"), '{"spec": {"maintenanceWindows": null}}'),
+        (("patch", "hold"), '"hold": true'),
+    ):
+        said = mesh.pilotage(*words).must(3).err
+        assert "kept by Argo CD" in said and patch in said, words
+    assert mesh.spec == before
 
 
 def test_a_disabled_mesh_starts_nothing(mesh: Mesh) -> None:
