@@ -16,7 +16,7 @@ _ONE_BY_ONE: Final = {"mode": "InWindow", "window": "proxies", "parallel": 1}
 
 
 def applications(mesh: Cluster) -> None:
-    """a and b may be restarted, `a` slowly; c may not lose a pod, one has an image of its own, one wants no proxy."""
+    """a and b may be restarted; c may not lose a pod, one has an image of its own, one wants no proxy."""
     held = deployment(SPACE, "c")
     held["spec"]["strategy"] = {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
     pinned, out = deployment(SPACE, "pinned"), deployment(SPACE, "out")
@@ -25,17 +25,19 @@ def applications(mesh: Cluster) -> None:
     out["spec"]["template"]["metadata"]["labels"]["sidecar.istio.io/inject"] = "false"
     budget = {"minAvailable": 2, "selector": {"matchLabels": {"app": "c"}}}
     mesh.apply(namespace(SPACE, rev=STABLE), _budget(budget))
-    mesh.apply(deployment(SPACE, "a", image="example/app:1-slow2"), deployment(SPACE, "b"), held, pinned, out)
+    mesh.apply(deployment(SPACE, "a"), deployment(SPACE, "b"), held, pinned, out)
     eventually("all are ready", lambda: all(map(_ready, mesh.get("deployments", "-n", SPACE)["items"])))
 
 
 def restarts_in_their_window(mesh: Cluster, log: Path) -> None:
     """Exactly what is behind, one by one, within budgets; none once the window is closed."""
     before = _pods(mesh)
+    _image(mesh, "a", "example/app:1-neverready")
     _window(mesh, _OPEN)
     with operator(mesh, log):
         eventually("the first is under way", lambda: _underway(mesh) == ["Deployment shop/a"])
         _window(mesh, _CLOSED)
+        _image(mesh, "a", "example/app:1")
         eventually("it is done, although its window is closed", lambda: _done(mesh) == 1)
         assert _changed(mesh, before) == {"a"}
         _window(mesh, _OPEN)
@@ -48,6 +50,11 @@ def restarts_in_their_window(mesh: Cluster, log: Path) -> None:
 
 def _window(mesh: Cluster, window: Obj) -> None:
     mesh.patch("servicemesh/default", {"spec": {"maintenanceWindows": [window], "proxyRestarts": _ONE_BY_ONE}})
+
+
+def _image(mesh: Cluster, app: str, image: str) -> None:
+    template = {"spec": {"containers": [{"name": app, "image": image}]}}
+    mesh.patch(f"deployment/{app}", {"spec": {"template": template}}, SPACE)
 
 
 def _told(mesh: Cluster) -> Obj:

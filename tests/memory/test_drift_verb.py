@@ -79,7 +79,7 @@ def test_what_is_behind_is_restarted_by_name_and_then_nothing_is(mesh: Mesh) -> 
 
 
 def test_targets_are_those_of_both_revisions_tried_by_dry_run(mesh: Mesh) -> None:
-    document = mesh.drift("-n", "nowhere", "-o", "json").must().document
+    document = mesh.drift("-n", "default", "-o", "json").must().document
     told = {row["revision"]: (row["version"], row["image"], row["knownBy"]) for row in document["targets"]}
     assert told == {STABLE: ("1.30.5", OLD, "dry-run"), CANARY: ("1.31.1", NEW, "dry-run")}
 
@@ -114,6 +114,34 @@ def test_filters_leave_out_the_rest(mesh: Mesh) -> None:
     assert set(mesh.rows("many", "-l", "team=one")) == {"b"}
     assert set(mesh.rows("many", "--revision", CANARY)) == set()
     assert mesh.rows("many", "--behind") == {}
+
+
+def test_kinds_are_named_as_kubectl_takes_them(mesh: Mesh) -> None:
+    mesh.apply(namespace("short", rev=STABLE), app("short", "a"))
+    for kind in ("deploy", "Deployment", "deployments.apps"):
+        assert set(mesh.rows("short", "--workload", f"{kind}/a")) == {"a"}
+
+
+def test_what_is_not_there_is_said(mesh: Mesh) -> None:
+    for words in (("drift",), ("restart", "--outdated")):
+        assert 'there is no namespace "missspelt"' in mesh.pilotage(*words, "-n", "missspelt").must(3).err
+    assert "No pod matches" in mesh.drift("--workload", "missspelt").err
+
+
+def test_the_next_command_restarts_what_was_asked_for_and_nothing_else(mesh: Mesh) -> None:
+    bare = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bare", "namespace": "next"}}
+    containers = [{"name": "app", "image": "example/app:1"}]
+    mesh.apply(
+        namespace("next", rev=STABLE), app("next", "a"), app("next", "b"), bare | {"spec": {"containers": containers}}
+    )
+    move(mesh, "next", CANARY)
+    assert "Next: pilotage restart --outdated -n next\n" in mesh.drift("-n", "next").out
+    told = mesh.drift("-n", "next", "--workload", "b").out
+    assert "Next: pilotage restart deployment/b -n next\n" in told
+    mesh.pilotage("restart", "--outdated", "-n", "next").must()
+    told = mesh.drift("-n", "next").must(4).out
+    assert "No restart reaches Pod next/bare" in told
+    assert "Next:" not in told
 
 
 def test_csv_has_a_line_per_workload(mesh: Mesh) -> None:

@@ -54,7 +54,7 @@ REASONS: Final[Mapping[str, Reason]] = {
         "one at a time works on a mesh; those of a removed istiod go with it",
     ),
     "horizontalpodautoscalers.autoscaling": Reason(_INSTALLED, _INSTALLS),
-    "poddisruptionbudgets.policy": Reason(_INSTALLED, _INSTALLS),
+    "poddisruptionbudgets.policy": Reason(f"{_INSTALLED}; restarts of applications stay within them", _INSTALLS),
     "networkpolicies.networking.k8s.io": Reason(_INSTALLED, _INSTALLS),
     "roles.rbac.authorization.k8s.io": Reason(_INSTALLED, _INSTALLS),
     "rolebindings.rbac.authorization.k8s.io": Reason(_INSTALLED, _INSTALLS),

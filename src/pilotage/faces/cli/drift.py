@@ -5,9 +5,11 @@ from typing import Any
 
 import click
 
-from pilotage.decide.drift import Drift, Row, State
+from pilotage.decide.drift import Drift, Row, State, behind
+from pilotage.decide.freeing import RESTARTABLE
 from pilotage.domain.errors import Retry, Unreachable
 from pilotage.faces.cli.drifted import Drifted, drifted
+from pilotage.faces.cli.kinds import kind_of
 from pilotage.faces.cli.options import command, duration
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.drift import csv_text, document, lines
@@ -36,7 +38,9 @@ def drift(session: Session, **flags: Any) -> int:
     which it reads the same. Nothing is written. Exit code 4 if a proxy is behind.
     """
     seen = _look(session, flags)
-    _print(seen, flags["output"])
+    _print(seen, flags)
+    if _narrowed(flags) and not seen.drift.rows:
+        click.echo("No pod matches what was asked for.", err=True)
     while flags["watch"] and _behind(seen.drift):
         time.sleep(flags["every"])
         try:
@@ -45,7 +49,7 @@ def drift(session: Session, **flags: Any) -> int:
             click.echo(f"looking again: {silent}", err=True)
             continue
         if now != seen:
-            _print(now, flags["output"])
+            _print(now, flags)
         seen = now
     return _BEHIND if _behind(seen.drift) else 0
 
@@ -61,16 +65,37 @@ def _wanted(row: Row, flags: dict[str, Any]) -> bool:
         (not flags["behind"] or row.state is State.BEHIND)
         and flags["revision"] in ("", row.running.revision, row.expected.revision)
         and name in ("", row.running.name)
-        and kind.lower() in ("", row.running.kind.lower())
+        and (kind_of(kind) or kind).lower() in ("", row.running.kind.lower())
     )
+
+
+def _narrowed(flags: dict[str, Any]) -> bool:
+    return bool(flags["selector"] or flags["workload"] or flags["revision"])
+
+
+def _restarts(found: Drift, flags: dict[str, Any]) -> list[str]:
+    """Commands that restart what is behind of what was asked for, and nothing else."""
+    able: dict[str, list[str]] = {}
+    for kind, namespace, name in behind(found):
+        if kind in RESTARTABLE:
+            able.setdefault(namespace, []).append(f"{kind.lower()}/{name}")
+    if _narrowed(flags):
+        return [f"pilotage restart {' '.join(names)} -n {namespace}" for namespace, names in able.items()]
+    if flags["namespaces"]:
+        return [f"pilotage restart --outdated -n {namespace}" for namespace in able]
+    return ["pilotage restart --outdated"] if able else []
 
 
 def _behind(found: Drift) -> bool:
     return any(row.state is State.BEHIND for row in found.rows)
 
 
-def _print(seen: Drifted, output: str) -> None:
-    if output == "csv":
+def _print(seen: Drifted, flags: dict[str, Any]) -> None:
+    if flags["output"] == "csv":
         click.echo(csv_text(seen.drift), nl=False)
-    else:
-        emit(output, document(seen.drift, seen.untried), lambda: lines(seen.drift, seen.untried))
+        return
+
+    def words() -> list[str]:
+        return [*lines(seen.drift, seen.untried), *(f"Next: {each}" for each in _restarts(seen.drift, flags))]
+
+    emit(flags["output"], document(seen.drift, seen.untried), words)

@@ -10,6 +10,7 @@ from pilotage.decide.drift import Drift, compare, groups
 from pilotage.decide.injection import injection_of
 from pilotage.decide.reading import Reading, interest_of
 from pilotage.domain.drift import Expected, Injection
+from pilotage.domain.errors import Refused
 from pilotage.edge.dryruns import may_try, try_all
 from pilotage.edge.injectors import look
 from pilotage.edge.kube import Kube
@@ -31,9 +32,13 @@ class Drifted(NamedTuple):
 
 
 def drifted(kube: Kube, namespaces: Sequence[str] = (), labels: str = "", *, prove: bool = True) -> Drifted:
-    """Of pods in these namespaces, or in all, that `labels` select. Raises Denied where pods may not be listed."""
+    """Of pods in these namespaces, or in all, that `labels` select. Raises Denied where pods may not be listed.
+
+    Raises Refused for a namespace that is not there.
+    """
     pages = begin(kube, namespaces, labels)
     injection = _injection(kube)
+    _refuse_strange(namespaces, injection)
     rows = of_cron_jobs(kube, running(pages, interest_of(injection)))
     grouped = groups(rows, injection)
     untried = NOT_ASKED if not prove else "" if may_try(kube, namespaces) else NO_RIGHT
@@ -50,6 +55,13 @@ def followed(store: "Store") -> Drift:
         rows += running(begin(store.kube, unread), interest)
     grouped = groups(rows, injection)
     return compare(rows, injection, grouped, try_all(store.kube, grouped.tries))
+
+
+def _refuse_strange(namespaces: Sequence[str], injection: Injection) -> None:
+    """A name that was misspelt would look like one where all is well."""
+    strange = [name for name in namespaces if name not in injection.namespaces]
+    if strange and "namespaces" not in injection.unknown:
+        raise Refused(f'there is no namespace "{strange[0]}"', fix="kubectl get namespaces")
 
 
 def _injection(source: Reads) -> Injection:

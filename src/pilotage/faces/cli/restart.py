@@ -12,6 +12,7 @@ from pilotage.domain.errors import Refused, TimedOut
 from pilotage.domain.findings import Finding
 from pilotage.domain.state import Snapshot
 from pilotage.faces.cli.drifted import drifted
+from pilotage.faces.cli.kinds import KINDS, kind_of
 from pilotage.faces.cli.options import command, dry_run, output, waiting
 from pilotage.faces.cli.restarts import PARTS, Outcome, Pace, Restarts
 from pilotage.faces.cli.session import Session
@@ -19,15 +20,6 @@ from pilotage.faces.render.emit import emit
 from pilotage.faces.render.findings import document, text
 from pilotage.faces.render.progress import Progress
 from pilotage.faces.render.table import counted
-
-_KINDS = {
-    "Deployment": ("deployment", "deployments", "deploy"),
-    "StatefulSet": ("statefulset", "statefulsets", "sts"),
-    "DaemonSet": ("daemonset", "daemonsets", "ds"),
-    "Job": ("job", "jobs"),
-    "CronJob": ("cronjob", "cronjobs", "cj"),
-    "Pod": ("pod", "pods", "po"),
-}
 
 
 @command()
@@ -105,10 +97,10 @@ def _outdated(session: Session, asked: Selection) -> tuple[Key, ...]:
 
 def _key(name: str, namespace: str) -> Key:
     word, slash, rest = name.partition("/")
-    kind = next((kind for kind, words in _KINDS.items() if word.lower().split(".")[0] in words), None)
+    kind = kind_of(word)
     if not slash or not rest or kind is None:
         raise click.UsageError(
-            f"{name!r} is not KIND/NAME with one of: {', '.join(words[0] for words in _KINDS.values())}"
+            f"{name!r} is not KIND/NAME with one of: {', '.join(words[0] for words in KINDS.values())}"
         )
     return kind, namespace, rest
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from pilotage.decide.drift import Drift, Row, State, Target
+from pilotage.decide.freeing import RESTARTABLE
 from pilotage.domain.drift import Expected
 from pilotage.domain.version import Version
 from pilotage.faces.render.table import counted, table
@@ -22,6 +23,7 @@ _WORDS: Final = {
     State.MISSING: "missing: injection would now give one",
     State.OPTED_OUT: "opted out",
 }
+_NAMED: Final = 3
 _NO_PROXY: Final = (State.MISSING, State.OPTED_OUT)
 
 
@@ -69,13 +71,16 @@ def lines(drift: Drift, untried: str) -> list[str]:
     told = [*table(_TARGETS, targets), ""] if targets else ["No injection webhook of Istio is in this cluster.", ""]
     if drift.rows:
         told += [*table(_ROWS, (_cells(row) for row in drift.rows)), ""]
-    return [*told, *_summary(drift), *_proof(drift, untried), *_next(drift)]
+    return [*told, *_summary(drift), *_proof(drift, untried), *_left(drift)]
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     running, gets = row.running, row.expected
-    runs = f"{running.revision or 'no revision'} {_shown(running.image, gets.image)}" if running.image else "no proxy"
-    wants = gets.why or (f"{gets.revision} {_shown(gets.image, running.image)}" if gets.revision else "no proxy")
+    has, new = running.image, gets.image
+    if not row.override:  # of an image of its own the tag alone says nothing
+        has, new = _shown(has, gets.image), _shown(new, running.image)
+    runs = f"{running.revision or 'no revision'} {has}" if running.image else "no proxy"
+    wants = gets.why or (f"{gets.revision} {new}" if gets.revision else "no proxy")
     state = f"{row.state} ({row.override})" if row.override else str(row.state)
     where = (running.asked.namespace, f"{running.kind}/{running.name}", str(len(running.pods)))
     return (*where, state, runs, "" if row.state in (State.CURRENT, State.PINNED) else wants)
@@ -106,9 +111,13 @@ def _proof(drift: Drift, untried: str) -> Iterator[str]:
         yield f"Not known: {fact}: {why}"
 
 
-def _next(drift: Drift) -> Iterator[str]:
-    if any(row.state is State.BEHIND for row in drift.rows):
-        yield "Next: pilotage restart --outdated"
+def _left(drift: Drift) -> Iterator[str]:
+    """What is behind and no restart reaches."""
+    rows = [row.running for row in drift.rows if row.state is State.BEHIND and row.restartable]
+    names = [f"{each.kind} {each.asked.namespace}/{each.name}" for each in rows if each.kind not in RESTARTABLE]
+    if names:
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        yield f"No restart reaches {', '.join(names[:_NAMED])}{more}: what is made anew gets the new proxy."
 
 
 def _counts(drift: Drift) -> Counter[State]:
