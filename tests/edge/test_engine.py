@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from harness import eventually
 from pilotage.edge.engine import Engine, EngineFailed
 
 pytest.importorskip("helm_python")
@@ -45,11 +47,22 @@ def test_one_process_answers_all_requests_and_says_what_is_wrong_with_each(engin
     assert len(there) == 1
 
 
-def test_where_it_was_killed_the_next_request_starts_another(engine: Engine) -> None:
+def test_one_that_was_killed_while_it_waited_is_missed_by_nobody(engine: Engine) -> None:
     others = children()
-    engine.ask(REFUSED)
+    engine.warm()
     [first] = children() - others
     os.kill(first, signal.SIGKILL)
+    eventually("it has ended", lambda: first not in children())
+    assert "error" in json.loads(engine.ask(REFUSED))
+
+
+def test_one_that_is_killed_at_its_work_is_named_and_the_next_request_starts_another(engine: Engine) -> None:
+    others = children()
+    engine.warm()
+    [first] = children() - others
+    os.kill(first, signal.SIGSTOP)
+    killer = threading.Timer(0.2, os.kill, (first, signal.SIGKILL))
+    killer.start()
     with pytest.raises(EngineFailed, match="killed"):
         engine.ask(REFUSED)
     assert "error" in json.loads(engine.ask(REFUSED))

@@ -30,6 +30,8 @@ class Engine:
     def ask(self, request: bytes) -> bytes:
         """The answer to a line of JSON, as `charts_child` has it. Raises EngineFailed."""
         with self._lock:
+            if self._child is not None and self._child.ended:  # killed while it waited, for want of memory say
+                self._end()
             child = self._child = self._child or _Child()
             try:
                 return child.ask(request)
@@ -40,7 +42,7 @@ class Engine:
     def warm(self) -> None:
         """A fresh child is loading, or waits, from now on: one that has rendered holds what it needed for that."""
         with self._lock:
-            if self._child is None or self._child.used:
+            if self._child is None or self._child.used or self._child.ended:
                 self._end()
                 self._child = _Child()
 
@@ -61,6 +63,10 @@ class _Child:
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - `end` closes it
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(_CHILD, stdin=pipe, stdout=pipe, stderr=self._said)  # noqa: S603
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
 
     def ask(self, request: bytes) -> bytes:
         self.used = True
