@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pilotage.domain.istio import IstiodReport
+from pilotage.domain.istio import ControlPlane, IstiodReport
 from pilotage.domain.mesh import Mode, Removal, Revision, ServiceMesh, ServiceMeshSpec
 from pilotage.edge.catalog import packaged_catalog
 from worlds import deployment, namespace, report, revision, tag, world
@@ -72,6 +72,11 @@ def _status(stage: Callable, *parts: Any) -> str:
 def test_status_of_a_mesh_that_others_installed_names_no_verb_that_would_be_refused(stage: Callable) -> None:
     assert "Next: install 1-31 beside 1-30 with what installed that" in _status(stage, revision("1-30"))
     assert "then remove it with what installed it" in _status(stage, revision("1-30"), revision("1-31"))
+
+
+def test_status_of_a_mesh_whose_resource_was_deleted_says_how_it_is_taken_back(stage: Callable) -> None:
+    ours = [replace(each, managed=True) if isinstance(each, ControlPlane) else each for each in revision("1-30")]
+    assert "Next: pilotage enable --profile istio takes the mesh back" in _status(stage, *ours)
 
 
 def test_status_of_an_empty_cluster_is_an_answer(stage: Callable) -> None:

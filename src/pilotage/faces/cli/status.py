@@ -5,6 +5,7 @@ from pilotage.decide.support import installed_revisions, support_of
 from pilotage.decide.usage import in_use_findings
 from pilotage.domain.findings import Severity, Verb
 from pilotage.domain.mesh import Mode
+from pilotage.domain.profile import PROFILES
 from pilotage.domain.state import Snapshot
 from pilotage.faces.cli.judged import judged
 from pilotage.faces.cli.options import command, output
@@ -29,6 +30,8 @@ def next_step(snapshot: Snapshot) -> str:
         return "ask for the right to read Deployments, then: pilotage status"
     if begun := _begun(snapshot):
         return begun
+    if orphaned := _orphaned(snapshot):
+        return orphaned
     revisions = installed_revisions(snapshot)
     if not revisions:
         return "pilotage check" if snapshot.control_planes else "pilotage enable"
@@ -38,6 +41,16 @@ def next_step(snapshot: Snapshot) -> str:
     if offered and _of_others(snapshot):
         return f"install {offered[0]} beside {revisions[0].name} with what installed that, then: pilotage status"
     return f"pilotage upgrade start --revision {offered[0]}" if offered else ""
+
+
+def _orphaned(snapshot: Snapshot) -> str:
+    """Control planes of ours whose resource was deleted: no verb of intent works before it is there again."""
+    places = {plane.namespace for plane in snapshot.control_planes if plane.managed}
+    if snapshot.mesh is not None or "mesh" in snapshot.unknown or not places:
+        return ""
+    known = next((each.name.value for each in PROFILES.values() if {each.namespace} == places), None)
+    flag = f"--profile {known}" if known else f"-i {min(places)}"
+    return f"pilotage enable {flag} takes the mesh back into a ServiceMesh"
 
 
 def _begun(snapshot: Snapshot) -> str:
