@@ -43,3 +43,31 @@ def test_an_operator_mends_what_is_deleted(mesh: InMemory) -> None:
     service = next(each for each in mesh.get("services", "-n", MESH)["items"])
     mesh.strike(service)
     eventually("the Service is back", lambda: service["metadata"]["name"] in mesh.names("services", MESH))
+
+
+def test_an_operator_removes_a_gateway_that_an_edit_took_out_once_nothing_selects_it(mesh: InMemory) -> None:
+    name, space = "edge", "doors"
+    doors = [{"name": name, "type": "External", "namespace": space}]
+    mesh.patch("servicemesh/default", {"spec": {"gateways": doors, "removal": {"soak": "1s"}}})
+    eventually("the gateway is there", lambda: f"{name}-{STABLE}" in mesh.names("deployments", space))
+    listens = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["shop.example.org"]}
+    route = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"selector": {"istio": name}, "servers": [listens]},
+    }
+    mesh.apply(route)
+    mesh.patch("servicemesh/default", {"spec": {"gateways": None}})
+    said = eventually("it says what keeps the gateway", lambda: condition(mesh, "GatewayLeaving"))
+    assert "Gateway shop/web (shop.example.org)" in said
+    assert name in mesh.names("services", space)
+    mesh.strike(route)
+    eventually("the gateway is gone", lambda: not mesh.names("services", space))
+    eventually("nothing leaves any more", lambda: not condition(mesh, "GatewayLeaving"))
+
+
+def condition(mesh: InMemory, kind: str) -> str:
+    """Its message while it holds, else ""."""
+    told = mesh.get("servicemesh", "default").get("status", {}).get("conditions", ())
+    return next((each["message"] for each in told if each["type"] == kind and each["status"] == "True"), "")
