@@ -58,13 +58,16 @@ class Publisher:
         self._publish(resource, looked, done)
 
     def fault(self, resource: Obj, looked: Looked, fault: MeshError) -> None:
-        """A write that fails twice in the same way becomes a condition; one conflict is no news."""
+        """A write that fails twice in the same way becomes a condition; one conflict is no news.
+
+        A refusal is the same tomorrow: it ends a patch whose time is up at once, for a verb makes no second attempt.
+        """
         again, self._fault = str(fault) == self._fault, str(fault)
-        if again:
+        before = looked.desired.course.patch
+        patch = hindered(looked.desired, looked.snapshot, str(fault)) if isinstance(fault, Refused) else before
+        if again or patch != before:
             waits = (Wait("the next attempt", str(fault)), *looked.made.waits)
-            made = structs.replace(looked.made, waits=waits)
-            if isinstance(fault, Refused):  # it will be tomorrow, too
-                made = structs.replace(made, patch=hindered(looked.desired, looked.snapshot, str(fault)))
+            made = structs.replace(looked.made, waits=waits, patch=patch)
             with suppress(MeshError):  # the first cause counts
                 self._publish(resource, looked._replace(made=made), ())
 

@@ -265,6 +265,24 @@ def test_a_patch_that_the_api_server_refuses_goes_back_when_its_time_is_up(opera
     assert injected_version(operator) == "1.30.3"
 
 
+def test_a_verb_that_is_refused_names_the_way_on_and_the_way_back(operator: Operator) -> None:
+    """Without an operator."""
+
+    def patch_start() -> str:
+        return operator.mesh.pilotage("--today", str(BEGIN.date()), "patch", "start", "--yes").must(3).err
+
+    operator.refuses = f"deployments/istiod-{REVISION}"
+    said = patch_start()
+    way_back = f"pilotage enable --revision {REVISION} --version 1.30.3"
+    assert "fault 403" in said and f"mend that and run this again, or go back: {way_back}" in said
+    operator.spec(patches={"timeout": "0s"})
+    patch_start()
+    assert "fault 403" in operator.status["patch"]["failed"]
+    operator.refuses = ""
+    operator.mesh.pilotage("--today", str(BEGIN.date()), "enable").must()
+    assert (operator.image, injected_version(operator)) == ("1.30.3", "1.30.3")
+
+
 def test_a_hold_and_other_edits_on_the_way_leave_a_patch_its_way(operator: Operator) -> None:
     operator.releases(release(3), release(4))
     operator.loop.step()

@@ -65,7 +65,7 @@ def start(session: Session, revision: str | None, **flags: Any) -> None:
         words = f"{move.words}." if move.begun else f"{move.entry.name}: {move.to} was asked for."
         return report(flags["output"], words, then="pilotage status")
     how = Following(f"patch start {move.entry.name}", flags["output"], flags["timeout"], flags["local"])
-    made = follow(session, mesh, how, _over)
+    made = _followed(session, mesh, how, move)
     if made.patch is not None:
         cause = f"{made.patch.to} was taken back, {move.entry.name} runs {made.patch.before} again"
         refuse(Finding("PatchFailed", f"{cause}: {made.patch.failed}", move.entry.name, "pilotage check"))
@@ -86,6 +86,19 @@ def hold(session: Session, release: bool, dry_run: bool, output: str) -> None:
     state = "released" if release else "held"
     words = f"patches would be {state}; nothing was written." if dry_run else f"patches are {state}."
     report(output, words, then="pilotage maintenance next" if release else "pilotage patch hold --release")
+
+
+def _followed(session: Session, mesh: ServiceMesh, how: Following, move: Move) -> Plan:
+    """Raises what following raises; a refused write leaves the patch on its way, and there are two ways on."""
+    try:
+        return follow(session, mesh, how, _over)
+    except Refused as refused:
+        patch = under_way(read_mesh(session.kube) or mesh)
+        if patch is None or patch.failed:
+            raise
+        back = f"pilotage enable --revision {move.entry.name} --version {patch.before}"
+        fix = f"mend that and run this again, or go back: {back}"
+        raise Refused(str(refused), fix=f"{refused.fix}; {fix}" if refused.fix else fix) from refused
 
 
 def _ask(session: Session, mesh: ServiceMesh, move: Move, yes: bool) -> None:
