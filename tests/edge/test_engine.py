@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,3 +86,8 @@ def test_none_is_left_when_it_is_closed(engine: Engine) -> None:
     engine.ask(REFUSED)
     engine.close()
     assert children() == others
+
+
+def test_it_needs_no_folder_that_can_be_written(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    assert "error" in json.loads(engine.ask(REFUSED))
