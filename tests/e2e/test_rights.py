@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -16,6 +17,7 @@ from scenery import injector, mesh_config
 
 pytestmark = pytest.mark.e2e
 
+ROOT: Final = Path(__file__).resolve().parents[2]
 SPACE: Final = "shop"
 # Kinds of the Gateway API, which `check` lists where they are served.
 GATEWAY_API: Final = ("GatewayClass", "Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "UDPRoute")
@@ -48,6 +50,7 @@ def test_a_viewer_may_use_every_verb_that_looks(mesh: Cluster, verb: str) -> Non
 
 
 ARGUMENTS: Final = {
+    "catalog verify": (str(ROOT / "src/pilotage/data/catalog.yaml"),),
     "completion": ("bash",),
     "mesh-config diff": ("--from", "old", "--to", STABLE),
     "mesh-config validate": ("--revision", STABLE),
