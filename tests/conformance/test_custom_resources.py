@@ -119,6 +119,17 @@ def test_a_kind_is_gone_with_its_definition(server: Server) -> None:
     eventually("the kind is gone", lambda: server.ask("GET", widgets.path).code == 404)
 
 
+def test_a_version_that_is_forgotten_has_expired(widgets: Widgets) -> None:
+    """However young the server is: what it remembers of a kind begins with its definition."""
+
+    def watched() -> Any:
+        asked = widgets.server.ask("GET", widgets.path, watch="1", timeoutSeconds=1, resourceVersion="1")
+        return asked.code == 200 and asked.body
+
+    told = eventually("watches of the kind are served", watched)
+    assert (told["type"], told["object"]["code"], told["object"]["reason"]) == ("ERROR", 410, "Expired")
+
+
 def test_names_that_a_definition_leaves_out_are_filled_in(widgets: Widgets) -> None:
     names = widgets.server.get(widgets.crd).body["spec"]["names"]
     assert (names["singular"], names["listKind"]) == ("widget", "WidgetList")

@@ -84,11 +84,6 @@ def test_metadata_can_be_watched_alone(server: Server) -> None:
     assert "data" not in obj
 
 
-def test_a_version_that_is_forgotten_has_expired(server: Server) -> None:
-    ((kind, status),) = server.changes("v1", "ConfigMap", resourceVersion="1")
-    assert (kind, status["code"], status["reason"]) == ("ERROR", 410, "Expired")
-
-
 def test_a_deleted_object_is_told_as_it_was_last(server: Server) -> None:
     server.create(config_map("a", x="1")).must(201)
     start = settled(server)
