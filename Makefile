@@ -11,6 +11,8 @@ PYTEST := $(BIN)/python -m pytest
 # Workers: half of what tests do is waiting, of e2e more; see tests/spreading.py.
 TEST_WORKERS := 2
 E2E_WORKERS := 3
+# Most of the processor is the API servers': let their garbage lie for longer (a third less of collecting, 150 MB more).
+test e2e: export GOGC := 200
 # What the tests' verbs ask of API servers: roles are compared with it, see docs/rbac.md.
 AUDIT := build/audit
 
