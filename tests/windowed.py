@@ -32,12 +32,12 @@ def applications(mesh: Cluster) -> None:
 def restarts_in_their_window(mesh: Cluster, log: Path) -> None:
     """Exactly what is behind, one by one, within budgets; none once the window is closed."""
     before = _pods(mesh)
-    _image(mesh, "a", "example/app:1-neverready")
+    _needs(mesh, "a", cpu="10000")  # its new pods find no room
     _window(mesh, _OPEN)
     with operator(mesh, log):
         eventually("the first is under way", lambda: _underway(mesh) == ["Deployment shop/a"])
         _window(mesh, _CLOSED)
-        _image(mesh, "a", "example/app:1")
+        _needs(mesh, "a", cpu="1m")
         eventually("it is done, although its window is closed", lambda: _done(mesh) == 1)
         assert _changed(mesh, before) == {"a"}
         _window(mesh, _OPEN)
@@ -52,9 +52,9 @@ def _window(mesh: Cluster, window: Obj) -> None:
     mesh.patch("servicemesh/default", {"spec": {"maintenanceWindows": [window], "proxyRestarts": _ONE_BY_ONE}})
 
 
-def _image(mesh: Cluster, app: str, image: str) -> None:
-    template = {"spec": {"containers": [{"name": app, "image": image}]}}
-    mesh.patch(f"deployment/{app}", {"spec": {"template": template}}, SPACE)
+def _needs(mesh: Cluster, app: str, cpu: str) -> None:
+    containers = [{"name": app, "image": "example/app:1", "resources": {"requests": {"cpu": cpu}}}]
+    mesh.patch(f"deployment/{app}", {"spec": {"template": {"spec": {"containers": containers}}}}, SPACE)
 
 
 def _told(mesh: Cluster) -> Obj:

@@ -2,13 +2,16 @@
 
 from typing import Any
 
+import msgspec
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftworlds import configs, injected, injection, pod, proxy_config, rows_of
-from pilotage.decide.reading import expected, reading
+from pilotage.decide.reading import expected, interest_of, reading
 from pilotage.domain.objects import Obj
+from pilotage.edge.pods import PodPage, PodWire, pods_of
+from pilotage.edge.running import of_store
 from worlds import MESH, injector, tag
 
 REVISIONS, SPACES = ("1-30", "1-31"), ("shop", "pay", "kube-system", MESH)
@@ -98,6 +101,20 @@ def test_no_pod_is_told_unknown_where_templates_are_istios_and_one_webhook_match
     maps = [configs(rev, **plane) for rev, plane in world["planes"].items()]
     by = injection(*hooks, *maps, spaces=world["spaces"], resources=world["resources"])
     assert not [why for row in rows_of(world["pods"], by) if (why := reading(row.asked, by).why)]
+
+
+@given(worlds(), st.data())
+@settings(max_examples=30, deadline=None)
+def test_pods_that_are_followed_are_read_as_those_of_a_list(world: dict[str, Any], data: st.DataObject) -> None:
+    by = injection(*map(injector, REVISIONS), *map(configs, REVISIONS), spaces=world["spaces"])
+    templates = data.draw(_maybe(["strange", "gateway"]))
+    odd = injected(pod("pay", "odd", annotations={"inject.istio.io/templates": templates}), "1-30", "example/old:1")
+    shown = [injected(each, "1-30", "example/old:1", native=data.draw(st.booleans())) for each in world["pods"]]
+    kept = [pods_of(PodPage([msgspec.convert(each, PodWire)]), {})[0] for each in [*shown, odd]]
+    rows, unread = of_store(kept, interest_of(by))
+    assert unread == (("pay",) if templates == "strange" else ())
+    listed = [row for row in rows_of([*shown, odd], by) if row.asked.namespace not in unread]
+    assert sorted(rows, key=str) == sorted(listed, key=str)
 
 
 def gives(pod: Obj, world: dict[str, Any]) -> tuple[str, str]:

@@ -154,6 +154,13 @@ def test_pods_of_a_template_of_somebodys_own_are_tried_one_wish_at_a_time() -> N
     assert len(groups(rows_of(pods, two()), two()).members.values()) == 3
 
 
+def test_what_a_network_plug_in_wrote_of_each_pod_tells_no_wishes_apart() -> None:
+    strange = {"inject.istio.io/templates": "strange"}
+    written = [{"cni.projectcalico.org/podIP": f"10.0.0.{at}"} for at in range(3)]
+    pods = [on("1-31", annotations=strange | each) for each in written]
+    assert len(groups(rows_of(pods, two()), two()).members.values()) == 1
+
+
 def test_two_webhooks_that_match_are_unknown_until_it_is_tried() -> None:
     by = injection("1-31", "1-30", tag("1-31", "1-30")[0], spaces=SHOP)
     (row,) = drift_of([on("1-31")], by).rows

@@ -32,7 +32,15 @@ _CONTROLLERS: Final = (
 )
 _NOTHING: Final = msgspec.Raw(b"null")
 _ALIKE: Final = 8192  # marks, and wishes, that are told apart at once
-_WRITTEN: Final = (REV, INJECTION_STATUS, OVERRIDES, "kubectl.kubernetes.io/", "prometheus.io/")
+# Of network plug-ins, with the addresses of each pod; and of admission.
+_NETWORKS: Final = (
+    "cni.projectcalico.org/",
+    "k8s.ovn.org/",
+    "k8s.v1.cni.cncf.io/network-status",
+    "k8s.v1.cni.cncf.io/networks-status",
+    "kubernetes.io/limit-ranger",
+)
+_WRITTEN: Final = (REV, INJECTION_STATUS, OVERRIDES, "kubectl.kubernetes.io/", "prometheus.io/", *_NETWORKS)
 
 
 class Image(Wire):
