@@ -12,7 +12,7 @@ from harness import Obj
 from inmemory import InMemory, in_memory
 from patchcharts import charts_in
 from pilotage.domain.actions import Plan
-from pilotage.domain.catalog import Release
+from pilotage.domain.catalog import BadPair, Range, Release
 from pilotage.domain.errors import Refused
 from pilotage.domain.version import Minor, Version
 from pilotage.edge.catalog import packaged_catalog
@@ -38,14 +38,14 @@ class Operator:
         self.kube = Kube.connect(str(mesh.kubeconfig), None, deadline=30.0)
         self.releases(release(3))
 
-    def releases(self, *patches: Release) -> None:
-        """What the catalog of an operator that is started anew knows of 1.30."""
+    def releases(self, *patches: Release, pairs: tuple[BadPair, ...] = ()) -> None:
+        """What the catalog of an operator that is started anew knows of 1.30, and which pairs are bad."""
         before = packaged_catalog()
         known = before.find(Minor(1, 30))
         assert known is not None
         newest = tuple(sorted(patches, key=lambda each: each.version, reverse=True))
         minors = tuple(replace(each, patches=newest) if each == known else each for each in before.minors)
-        self.catalog = replace(before, minors=minors)
+        self.catalog = replace(before, minors=minors, bad_pairs=pairs)
         self.restart()
 
     def restart(self) -> None:
@@ -166,6 +166,19 @@ def test_a_patch_that_is_held_does_not_start(operator: Operator, fields: Obj) ->
     operator.releases(release(3), release(4))
     assert operator.goes_on().phase == "Settled"
     assert (operator.image, operator.codes) == ("1.30.3", {"PatchHeld"})
+
+
+def test_a_patch_waits_for_a_proxy_that_it_does_not_work_with(operator: Operator) -> None:
+    proxy = {"name": "istio-proxy", "image": "mcr.microsoft.com/oss/istio/proxyv2:1.30.2"}
+    meta = {"name": "web", "namespace": "default", "annotations": {"istio.io/rev": REVISION}}
+    operator.mesh.apply({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {"containers": [proxy]}})
+    clash = BadPair(Range(None, Version(1, 30, 3)), Range(Version(1, 30, 4)), "they clash")
+    operator.releases(release(3), release(4), pairs=(clash,))
+    assert operator.goes_on().phase == "Settled"
+    assert (operator.image, operator.codes) == ("1.30.3", {"PatchHeld"})
+    operator.mesh.strike({"apiVersion": "v1", "kind": "Pod", "metadata": meta})
+    operator.goes_on()
+    assert (operator.image, operator.codes) == ("1.30.4", set())
 
 
 def test_a_patch_is_held_while_a_canary_is_in_progress(operator: Operator) -> None:
