@@ -15,6 +15,7 @@ from pilotage.domain.mesh import Revision as Entry
 from pilotage.domain.mesh import ServiceMesh, ServiceMeshSpec
 from pilotage.domain.objects import Obj
 from pilotage.domain.profile import PROFILES
+from pilotage.domain.restarts import Restarts
 from pilotage.domain.state import Desired, Revision, Snapshot
 from pilotage.domain.version import Version
 from worlds import CATALOG, NOW, revision, world
@@ -146,6 +147,18 @@ def test_what_a_user_must_know_warns() -> None:
 
 def test_at_rest_there_is_no_event() -> None:
     assert told((SETTLED, 0), (SETTLED, 60)) == []
+
+
+def test_restarts_that_were_stopped_are_a_condition_and_a_warning_until_they_go_on() -> None:
+    snapshot = seen()
+    assert snapshot.mesh is not None
+    stuck = msgspec.structs.replace(snapshot.mesh, restarts=Restarts("nights", stopped="Deployment shop/web is stuck"))
+    during = status_of(SETTLED, DESIRED, msgspec.structs.replace(snapshot, mesh=stuck), {})
+    after = status_of(SETTLED, DESIRED, snapshot, during)
+    assert [conditions(each)["ProxyRestartsStopped"]["status"] for each in (during, after)] == ["True", "False"]
+    assert conditions(during)["Ready"]["status"] == "True"
+    warnings = {event.reason: event.note for event in transitions({}, during) if event.warning}
+    assert warnings == {"ProxyRestartsStopped": "Deployment shop/web is stuck"}
 
 
 def test_a_contested_autoscaler_is_a_condition_while_it_lasts_and_none_of_a_mesh_that_never_knew_it() -> None:

@@ -19,6 +19,7 @@ from pilotage.domain.objects import ObjectRef
 from pilotage.domain.profile import PROFILES
 from pilotage.domain.state import Snapshot
 from pilotage.edge.kube import Kube
+from pilotage.edge.mesh import MESH as SMESH
 from pilotage.edge.observe import ALL, Parts, observe
 from pilotage.edge.reads import Source
 from pilotage.edge.store import Store
@@ -225,6 +226,20 @@ def test_what_no_rule_could_see_wakes_nobody(
 
     assert not wakes(world, look, lambda: world.api.put(collection, "istiod", MESH, **after))
     eventually("it is seen", lambda: after.items() <= look()[0].items())
+
+
+@pytest.mark.parametrize(("after", "woken"), [({"stopped": "web is stuck"}, True), ({"behind": 3}, False)])
+def test_restarts_that_stop_wake_the_loop_which_tells_it_and_their_progress_does_not(
+    world: World, after: dict[str, Any], woken: bool
+) -> None:
+    meshes = "/apis/pilotage.dev/v1alpha1/servicemeshes"
+    world.api.put(meshes, "default", "", status={"phase": "Settled"})
+
+    def look() -> Any:
+        return world.store.get(SMESH)
+
+    told = {"phase": "Settled", "proxyRestarts": after}
+    assert wakes(world, look, lambda: world.api.put(meshes, "default", "", status=told)) is woken
 
 
 def test_what_is_not_asked_for_is_not_followed(world: World) -> None:
