@@ -6,6 +6,7 @@ import pytest
 
 from harness import CANARY, MESH, STABLE, deployment, eventually, namespace
 from inmemory import InMemory, in_memory
+from pilotage.edge.operators import Operator
 from processes import started
 
 
@@ -22,6 +23,11 @@ def phase(mesh: InMemory) -> str:
     return str(mesh.get("servicemesh", "default").get("status", {}).get("phase"))
 
 
+def holder(mesh: InMemory) -> str:
+    lease = mesh.get("lease", "pilotage", "-n", MESH)
+    return str(lease["spec"].get("holderIdentity"))
+
+
 def test_an_operator_does_what_the_verbs_ask_for(mesh: InMemory) -> None:
     mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
     mesh.pilotage("namespace", "move", "shop", "--to", CANARY).must()
@@ -29,6 +35,16 @@ def test_an_operator_does_what_the_verbs_ask_for(mesh: InMemory) -> None:
     mesh.pilotage("upgrade", "complete", "--yes").must()
     assert mesh.proxies("shop") == {"web": {CANARY}}
     assert not {name for name in mesh.names("deployments", MESH) if name.endswith(STABLE)}
+
+
+def test_an_operator_that_came_after_the_verb_looked_for_one_is_followed(
+    mesh: InMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eventually("the operator holds the Lease", lambda: "operator" in holder(mesh))
+    monkeypatch.setattr("pilotage.faces.cli.upgrade.operator_of", lambda *_: Operator())
+    started = mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    assert "works here now and is followed" in started.err
+    assert phase(mesh) == "Canary"
 
 
 def test_an_operator_acts_on_an_edit_and_blocks_a_removal_while_pods_need_the_revision(mesh: InMemory) -> None:

@@ -104,7 +104,7 @@ def test_a_mesh_with_a_tag_that_helm_keeps_is_not_disabled_by_halves(mesh: InMem
 def test_a_canary_that_crashes_is_named_and_rolled_back(mesh: InMemory) -> None:
     values = {"spec": {"revisions": [{"name": STABLE}, {"name": CANARY, "values": {"tag": "1.31.1-crash"}}]}}
     mesh.patch("servicemesh/default", values)
-    started = mesh.pilotage("upgrade", "start", "--revision", CANARY, "--timeout", "4s").must(1)
+    started = mesh.pilotage("upgrade", "start", "--revision", CANARY, "--timeout", "8s").must(1)
     assert "CrashLoopBackOff" in started.err
     mesh.pilotage("upgrade", "rollback", "--yes").must()
     expect_one(mesh, STABLE, CANARY)

@@ -20,9 +20,9 @@ from pilotage.domain.mesh import Mode, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.names import LEASE
 from pilotage.domain.objects import Obj
 from pilotage.domain.profile import profile_of
-from pilotage.edge.holder import verb_identity
+from pilotage.edge.holder import describe, is_operator, verb_identity
 from pilotage.edge.kube import Conflict
-from pilotage.edge.lease import Lease
+from pilotage.edge.lease import Lease, LeaseHeld
 from pilotage.edge.mesh import MESH, edit_mesh, ensure_namespace, parse_mesh, read_mesh
 from pilotage.edge.operators import SELECTOR, Operator, Renewals, find_operator, real_now
 from pilotage.faces.cli.session import Session
@@ -129,15 +129,21 @@ def follow(session: Session, mesh: ServiceMesh, how: Following, reached: Callabl
     namespace = profile_of(mesh.spec).namespace
     operator = how.operator or operator_of(session, mesh, how.local)
     with Progress(how.title, how.output) as progress:
-        if operator.where:
-            loop = Reconciler(session.kube, session.catalog, lambda: session.now)
-            loop.follow = True
-            still = _attended(session, namespace, operator, progress)
-            return run_until(loop, _over(reached, still), timeout=how.timeout, watch=progress.update)
-        why = "as --local asks" if how.local else "no operator is installed"
-        progress.say(f"{why}: the loop runs here, under Lease {namespace}/{LEASE}")
-        with _leading(session, namespace, how.timeout) as loop:
-            return run_until(loop, _over(reached), timeout=how.timeout, watch=progress.update)
+        if not operator.where:
+            why = "as --local asks" if how.local else "no operator is installed"
+            progress.say(f"{why}: the loop runs here, under Lease {namespace}/{LEASE}")
+            try:
+                with _leading(session, namespace, how.timeout) as loop:
+                    return run_until(loop, _over(reached), timeout=how.timeout, watch=progress.update)
+            except LeaseHeld as held:
+                if how.local or not is_operator(held.holder):
+                    raise
+                operator = Operator(describe(held.holder), runs=True)  # it came between the look for one and the Lease
+                progress.say(f"{operator.where} works here now and is followed")
+        loop = Reconciler(session.kube, session.catalog, lambda: session.now)
+        loop.follow = True
+        still = _attended(session, namespace, operator, progress)
+        return run_until(loop, _over(reached, still), timeout=how.timeout, watch=progress.update)
 
 
 def operator_of(session: Session, mesh: ServiceMesh, local: bool) -> Operator:
