@@ -16,6 +16,7 @@ from pilotage.decide.transitions import transitions
 from pilotage.domain.actions import Plan
 from pilotage.domain.gateways import GatewayPlace
 from pilotage.domain.istio import IstioGateway
+from pilotage.domain.mesh import Mode
 from pilotage.domain.objects import Obj, ObjectRef
 from pilotage.domain.state import Desired, Revision, Snapshot
 from pilotage.edge.mesh import parse_mesh
@@ -216,6 +217,13 @@ def test_a_canary_comes_while_a_gateway_waits_which_gets_no_pods_of_it() -> None
     made = plan(asked(OLD, NEW, gateways=()), seen)
     assert (made.phase, made.now, made.settled) == ("Canary", (), True)
     assert [finding.code for finding in made.findings] == ["GatewayLeaving"]
+
+
+def test_disabling_by_an_edit_says_which_addresses_go_with_it_while_it_soaks() -> None:
+    facts = {"live": live(OLD) | addressed(standing(OLD)), "mesh": mesh("asm-1-30", soak="1h", mode=Mode.DISABLED)}
+    made = plan(asked(OLD, gateways=(), disabled=True), lone(OLD, **facts))
+    assert (made.phase, made.now) == ("RemovalSoaking", ())
+    assert any("203.0.113.7" in finding.message for finding in made.findings if finding.code == "GatewayLeaving")
 
 
 def test_without_the_resource_nothing_of_a_gateway_goes() -> None:

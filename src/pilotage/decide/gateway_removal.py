@@ -59,6 +59,20 @@ def with_departures(made: Plan, snapshot: Snapshot) -> Plan:
     return structs.replace(made, phase=phase, now=first.actions, waits=(*first.waits, *made.waits), later=later)
 
 
+def with_all(made: Plan, snapshot: Snapshot) -> Plan:
+    """The plan of a mesh that is being disabled: while that soaks, all gateways wait with it."""
+    if made.removal is None:
+        return made
+    return structs.replace(made, findings=(*made.findings, *gone_with_all(snapshot)))
+
+
+def gone_with_all(snapshot: Snapshot) -> Iterator[Finding]:
+    """What is lost with the last control plane."""
+    for place in sorted({piece.place for piece in pieces(snapshot)}):
+        message = f"gateway {place.name} goes with the control planes: {lost(snapshot, place)}"
+        yield Finding("GatewayLeaving", message, str(place), "to keep it, set spec.mode to Istio")
+
+
 def leaving_gateways(snapshot: Snapshot) -> tuple[GatewayPlace, ...]:
     """Those of which something of ours stands and that the resource does not ask for, or not there."""
     if snapshot.mesh is None:

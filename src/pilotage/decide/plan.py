@@ -9,7 +9,7 @@ from msgspec import structs
 
 from pilotage.decide.autoscaling import as_scaled, with_corrections
 from pilotage.decide.force import cleared
-from pilotage.decide.gateway_removal import leaving_gateways, with_departures
+from pilotage.decide.gateway_removal import leaving_gateways, with_all, with_departures
 from pilotage.decide.gateway_rules import foreign_gateways
 from pilotage.decide.gateway_stages import leaving_stages, pieces
 from pilotage.decide.gateways import gateway_actions
@@ -47,7 +47,7 @@ _BLOCKING = ("ForeignControlPlane", "MeshElsewhere")
 def plan(desired: Desired, snapshot: Snapshot) -> Plan:
     """Installs and mends what is asked for first; removes what is not asked for once its guard lets go."""
     if desired.disabled:
-        made = _disable(snapshot)
+        made = with_all(_disable(snapshot), snapshot)
         leaving: tuple[str, ...] = () if made.phase == "Disabled" else (EVERY_REVISION,)
     else:
         leaving = removed(desired, snapshot)

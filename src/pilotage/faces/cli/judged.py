@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pilotage.decide.gateway_removal import departures
+from pilotage.decide.gateway_removal import departures, gone_with_all
 from pilotage.decide.health import check
 from pilotage.decide.hpa_findings import hpa_findings
 from pilotage.decide.inventory import parts_present
@@ -70,7 +70,8 @@ def _leaving(session: Session, snapshot: Snapshot) -> Iterator[Finding]:
     there = set(parts_present(snapshot.live))
     if mesh.spec.mode is Mode.DISABLED:
         if there and not any(proxies_exist(snapshot, tuple(there))):
-            yield from unless_confirmed(snapshot, EVERY_REVISION).findings
+            soaking = unless_confirmed(snapshot, EVERY_REVISION).findings
+            yield from (*soaking, *(gone_with_all(snapshot) if soaking else ()))
         return
     wanted = revisions_of(mesh, session.catalog)
     for name in there - {revision.name for revision in wanted}:
