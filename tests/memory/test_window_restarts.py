@@ -106,6 +106,11 @@ def restarting(mesh: Mesh, at: datetime = OPEN, **policy: Any) -> Iterator[Work]
         store.close()
 
 
+def up(found: Obj) -> bool:
+    status = found["status"]
+    return status.get("updatedReplicas") == status.get("readyReplicas") == status.get("replicas") == 2
+
+
 def moved(mesh: Mesh) -> int:
     return sum(revisions == {CANARY} for revisions in mesh.proxies("shop").values())
 
@@ -243,6 +248,28 @@ def test_a_restart_that_would_go_below_a_disruption_budget_is_not_begun_and_name
         assert "may take away 1 of 2 Ready pods, and PodDisruptionBudget a asks for 2" in held["cause"]
         mesh.strike(budget)
         eventually("its watch has seen that the budget is gone", lambda: work.turn() and moved(mesh) == 3)
+
+
+def test_two_that_share_a_disruption_budget_are_restarted_one_after_the_other(mesh: Mesh) -> None:
+    for app in ("a", "b"):
+        limits = {"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}}
+        labels = {"template": {"metadata": {"labels": {"tier": "one"}}}}
+        mesh.patch("namespaces/shop", {"metadata": {"labels": {"istio.io/rev": STABLE}}})
+        mesh.patch(f"deployments/{app}", {"spec": limits | labels}, "shop")
+    mesh.patch("namespaces/shop", {"metadata": {"labels": {"istio.io/rev": CANARY}}})
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": {"tier": "one"}}}
+    budget = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "one", "namespace": "shop"},
+    }
+    mesh.apply(budget | {"spec": spec})
+    eventually("all pods are up again", lambda: all(map(up, mesh.get("deployments", "-n", "shop")["items"])))
+    with restarting(mesh, parallel=3) as work:
+        work.turn()
+        assert [each["workload"] for each in mesh.told["underway"]] == ["Deployment shop/a", "Deployment shop/c"]
+        eventually("the other follows", lambda: work.turn() and moved(mesh) == 3)
+    mesh.strike(budget)
 
 
 def test_a_template_of_a_users_own_is_read_whole_from_its_namespace_alone(mesh: Mesh) -> None:

@@ -40,14 +40,18 @@ def _short(what: str, rendered: Iterable[Obj], replicas: int) -> str:
     return f"a rollout may leave {left} of {replicas} pods of {what}, and its PodDisruptionBudget asks for {least}"
 
 
+def budgets_of(workload: Workload, budgets: Iterable[Budget]) -> tuple[Budget, ...]:
+    """Those that a restart takes pods of; none where it adds a pod before it takes one."""
+    near = (each for each in budgets if each.namespace == workload.namespace and workload.missing)
+    return tuple(each for each in near if matches(each.pods, workload.labels))
+
+
 def below_any(workload: Workload, pods: Iterable[Pod], budgets: Iterable[Budget]) -> str:
     """Why a restart could leave fewer Ready pods than a budget of theirs asks for, "" where it cannot.
 
-    A budget may be of pods of other workloads too. One that takes no pod away while it restarts is within any.
+    A budget may be of pods of other workloads too.
     """
-    mine = [each for each in budgets if each.namespace == workload.namespace and matches(each.pods, workload.labels)]
-    if not mine or not workload.missing:
-        return ""
+    mine = budgets_of(workload, budgets)
     alive = [pod for pod in pods if pod.namespace == workload.namespace and not pod.finished and not pod.deleting]
     for budget in mine:
         theirs = [pod for pod in alive if matches(budget.pods, pod.labels)]

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from pilotage.decide.budget import below_any
+from pilotage.decide.budget import below_any, budgets_of
 from pilotage.decide.dataplane import Key, Selection, to_restart
 from pilotage.decide.drift import Drift, Row, State
 from pilotage.decide.restart_state import Waiting, restart_state
@@ -116,6 +116,22 @@ def next_ones(snapshot: Snapshot, drift: Drift, budgets: Iterable[Budget], token
     judged = [(each, below_any(each, near.get(each.namespace, ()), everyone)) for each in fresh]
     held = tuple(HeldBack(named(each), cause) for each, cause in judged if cause)
     return Next(tuple(Candidate(each, _why(rows[_key(each)])) for each, cause in judged if not cause), held)
+
+
+def apart(
+    found: Next, snapshot: Snapshot, now: Restarts, budgets: Iterable[Budget], most: int
+) -> tuple[Candidate, ...]:
+    """The first that may begin, `most` at most: each was judged alone, so no two take pods of one budget."""
+    everyone, moving = list(budgets), {each.workload for each in now.underway}
+    begun = (each for each in snapshot.workloads if named(each) in moving)
+    busy = {budget for each in begun for budget in budgets_of(each, everyone)}
+    chosen: list[Candidate] = []
+    for candidate in found.candidates:
+        mine = budgets_of(candidate.workload, everyone)
+        if len(chosen) < most and busy.isdisjoint(mine):
+            chosen.append(candidate)
+            busy.update(mine)
+    return tuple(chosen)
 
 
 def telling(told: Restarts, found: Next) -> Restarts:

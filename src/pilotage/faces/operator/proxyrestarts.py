@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from pilotage.decide.dataplane import restart_action
 from pilotage.decide.proxyrestarts import (
     Candidate,
+    apart,
     begun,
     events,
     last_opening,
@@ -110,8 +111,9 @@ class ProxyRestarting(Beside):
         free = pace.parallel - len(now.underway)
         if now.stopped or free <= 0 or time.monotonic() < self._last + pace.pause_seconds:
             return now, ()
-        found = next_ones(snapshot, followed(self._store), budgets(self._store), token)
-        chosen = found.candidates[: 1 if pace.pause_seconds else free]
+        limits = budgets(self._store)
+        found = next_ones(snapshot, followed(self._store), limits, token)
+        chosen = apart(found, snapshot, now, limits, 1 if pace.pause_seconds else free)
         for workload, why in chosen:
             action = restart_action(workload, token)
             apply(self._kube, action)
