@@ -39,8 +39,8 @@ class Guide:
         self.open_gateway()
 
     def open_gateway(self) -> None:
-        """The guide's ingress gateway; it drains for no longer than a test can wait."""
-        asked = {"name": GATEWAY, "type": "External", "drainSeconds": 1}
+        """The guide's ingress gateway. It has no traffic, so no load balancer is waited for as pods come and go."""
+        asked = {"name": GATEWAY, "type": "External", "drainSeconds": 1, "values": {"minReadySeconds": 1}}
         self.cluster.patch("servicemesh/default", {"spec": {"gateways": [asked]}})
         self.cluster.pilotage("gateway", "enable", "--type", "external").must()
         spec = {"externalTrafficPolicy": "Local", "sessionAffinity": "ClientIP"}
