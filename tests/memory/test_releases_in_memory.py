@@ -50,4 +50,5 @@ def test_every_verb_that_wrote_tells_it_and_one_that_only_looked_does_not(mesh: 
         assert "NewMinor:" not in mesh.pilotage(*words).must().err
     started = mesh.pilotage("upgrade", "start", "--revision", CANARY, "-o", "json").must()
     assert started.document["message"]
-    assert started.err.splitlines()[-1].startswith("SupportEnding")
+    assert "SupportEnding" in {each["code"] for each in started.document["findings"]}  # and not once more
+    assert "SupportEnding" not in started.err
