@@ -16,6 +16,7 @@ from pilotage.edge.engine import Engine, EngineFailed
 pytest.importorskip("helm_python")
 
 REFUSED = json.dumps({"path": "/nowhere", "name": "a", "namespace": "b", "values": {}}).encode()
+ELSEWHERE = json.dumps({"path": "/elsewhere", "name": "a", "namespace": "b", "values": {}}).encode()
 
 
 @pytest.fixture
@@ -91,3 +92,22 @@ def test_none_is_left_when_it_is_closed(engine: Engine) -> None:
 def test_it_needs_no_folder_that_can_be_written(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     assert "error" in json.loads(engine.ask(REFUSED))
+
+
+def test_what_a_fresh_one_practises_on_is_no_answer_to_what_it_is_asked(engine: Engine) -> None:
+    engine.ask(REFUSED, again=True)
+    engine.warm()
+    for _ in range(2):
+        assert "/elsewhere" in json.loads(engine.ask(ELSEWHERE))["error"]
+    assert "/nowhere" in json.loads(engine.ask(REFUSED))["error"]
+
+
+def test_a_long_request_after_a_long_answer_that_nobody_reads_is_no_hindrance(
+    engine: Engine, istio_charts: Path
+) -> None:
+    path = str(istio_charts / "istio-control" / "istio-discovery")
+    values = {"description": "x" * 200_000}  # more than a pipe holds
+    request = json.dumps({"path": path, "name": "istiod", "namespace": "istio-system", "values": values}).encode()
+    answer = engine.ask(request, again=True)
+    engine.warm()
+    assert engine.ask(request) == answer

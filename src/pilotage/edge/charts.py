@@ -65,17 +65,17 @@ class HelmEngine:
         path = locate(self._source, release.chart, release.version, self._pull)
         wanted = {"path": str(path), "name": release.name, "namespace": release.namespace, "values": release.values}
         request = msgspec.json.encode(wanted, order="sorted")
-        answer = kept(self._package, path, request, lambda: self._ask(release.chart, request))
+        answer = kept(self._package, path, request, lambda: self._ask(release.chart, request, again=True))
         return in_order([whole(obj, release.namespace) for obj in msgspec.json.decode(answer)["objects"]])
 
     def _pull(self, reference: str, version: Version, folder: Path) -> None:
         request = {"pull": reference, "version": str(version), "destination": str(folder)}
         self._ask(reference, msgspec.json.encode({**request, "plain_http": plain_http(reference)}))
 
-    def _ask(self, subject: str, request: bytes) -> bytes:
+    def _ask(self, subject: str, request: bytes, *, again: bool = False) -> bytes:
         _begins.get()()
         try:
-            answer = _ENGINE.ask(request)
+            answer = _ENGINE.ask(request, again=again)
         except EngineFailed as failed:
             raise _refused(subject, str(failed)) from failed
         error: str = msgspec.json.decode(answer).get("error", "")
