@@ -260,12 +260,12 @@ def test_the_namespace_of_a_service_mesh_stays(meshes: Server) -> None:
     assert answer.causes == {("FieldValueInvalid", "spec.names.namespace")}
 
 
-def test_the_namespace_of_a_gateway_stays_and_the_gateway_may_go(meshes: Server) -> None:
+def test_namespace_and_type_of_a_gateway_stay_and_the_gateway_may_go(meshes: Server) -> None:
     def gateway(**more: Any) -> Obj:
         return {"spec": {"gateways": [{"name": "edge", "type": "External"} | more]}}
 
     meshes.create(mesh("asm-1-30", **gateway(namespace="doors")["spec"])).must(201)
-    for other in (gateway(namespace="others"), gateway()):
+    for other in (gateway(namespace="others"), gateway(), gateway(namespace="doors", type="Internal")):
         assert meshes.patch(mesh(), other).causes == {("FieldValueInvalid", "spec.gateways[0]")}
     meshes.patch(mesh(), gateway(namespace="doors", drainSeconds=5)).must()
     meshes.patch(mesh(), {"spec": {"gateways": None}}).must()
