@@ -1,4 +1,4 @@
-"""Patches in place with real istiods: one goes back by itself, and is taken once it can be ready."""
+"""Patches in place with real istiods: one goes back by itself, and is taken once it can be ready. Proxies follow."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 from harness import STABLE, Cluster, Obj, eventually, sandbox
 from patchcharts import charts_in, mend
 from standing import operator
+from windowed import applications, restarts_in_their_window
 
 pytestmark = pytest.mark.e2e
 
@@ -17,6 +18,7 @@ def test_a_patch_that_is_not_ready_goes_back_inside_its_window_and_is_taken_when
     with sandbox("patches") as mesh:
         charts = charts_in(tmp_path, range(4, 6), broken=5)
         mesh.pilotage("enable", "-r", STABLE, "--version", "1.30.4", "--profile", "aks", "--charts", charts).must()
+        applications(mesh)
         always = ("--schedule-type", "Daily", "--start-time", "00:00", "--duration", "24")
         mesh.pilotage("maintenance", "set", *always).must()
         free = {"revisions": [{"name": STABLE}], "patches": {"timeout": "15s"}}
@@ -31,6 +33,7 @@ def test_a_patch_that_is_not_ready_goes_back_inside_its_window_and_is_taken_when
         mesh.pilotage("patch", "start", "--yes", "--local").must()
         assert images(mesh) == {"1.30.5"}
         assert "patch" not in status(mesh)
+        restarts_in_their_window(mesh, tmp_path / "restarts.log")
 
 
 def status(mesh: Cluster) -> Obj:
