@@ -20,6 +20,7 @@ from pilotage.faces.operator.proxyrestarts import ProxyRestarting
 from pilotage.faces.operator.pulse import Pulse
 from pilotage.faces.operator.report import Report
 from pilotage_memory.cluster import memory_cluster
+from pilotage_memory.faults import Fault
 from pilotage_memory.world import World
 
 WINDOW = {"name": "proxies", "schedule": {"daily": {}}, "startTime": "02:00", "durationHours": 4}
@@ -49,10 +50,13 @@ class Mesh(InMemory):
     """With the requests that were made of it, as `GET /api/v1/pods`; those of watches left out."""
 
     asked: list[str]
+    refuses = ""  # the end of a path that may not be written
 
-    def hear(self, method: str, path: str, query: Mapping[str, str]) -> None:
+    def hear(self, method: str, path: str, query: Mapping[str, str]) -> Fault | None:
         if "watch" not in query:
             self.asked.append(f"{method} {path}")
+        refused = self.refuses and method == "PATCH" and path.endswith(self.refuses)
+        return Fault(status=403) if refused else None
 
     @property
     def told(self) -> Obj:
@@ -248,6 +252,19 @@ def test_a_restart_that_would_go_below_a_disruption_budget_is_not_begun_and_name
         assert "may take away 1 of 2 Ready pods, and PodDisruptionBudget a asks for 2" in held["cause"]
         mesh.strike(budget)
         eventually("its watch has seen that the budget is gone", lambda: work.turn() and moved(mesh) == 3)
+
+
+def test_one_that_may_not_be_written_is_named_and_the_others_are_restarted(mesh: Mesh) -> None:
+    mesh.refuses = "/deployments/a"
+    with restarting(mesh) as work:
+        work.turn()
+        work.rests()
+    mesh.refuses = ""
+    assert {name for name, revisions in mesh.proxies("shop").items() if revisions == {CANARY}} == {"b", "c"}
+    (held,) = mesh.told["heldBack"]
+    assert held["workload"] == "Deployment shop/a"
+    assert "fault 403" in held["cause"]
+    assert mesh.told["behind"] == 1
 
 
 def test_two_that_share_a_disruption_budget_are_restarted_one_after_the_other(mesh: Mesh) -> None:

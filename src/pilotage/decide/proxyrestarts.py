@@ -4,7 +4,7 @@ Nothing is remembered but in the cluster: a template that carries this opening's
 restarted in it again, whatever became of it. What all that comes to is told in the status, as `Restarts`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -116,6 +116,13 @@ def next_ones(snapshot: Snapshot, drift: Drift, budgets: Iterable[Budget], token
     judged = [(each, below_any(each, near.get(each.namespace, ()), everyone)) for each in fresh]
     held = tuple(HeldBack(named(each), cause) for each, cause in judged if cause)
     return Next(tuple(Candidate(each, _why(rows[_key(each)])) for each, cause in judged if not cause), held)
+
+
+def without(found: Next, refused: Mapping[str, str]) -> Next:
+    """The same; those that the API server has `refused` to write are held back with its words."""
+    held = (HeldBack(name, refused[name]) for each in found.candidates if (name := named(each.workload)) in refused)
+    left = tuple(each for each in found.candidates if named(each.workload) not in refused)
+    return Next(left, (*found.held, *held))
 
 
 def apart(

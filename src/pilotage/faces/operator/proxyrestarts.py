@@ -17,12 +17,14 @@ from pilotage.decide.proxyrestarts import (
     begun,
     events,
     last_opening,
+    named,
     next_ones,
     opening,
     progress,
     telling,
     token_of,
     wanted,
+    without,
 )
 from pilotage.decide.windows import Opening
 from pilotage.domain.errors import MeshError, Refused
@@ -57,6 +59,7 @@ class ProxyRestarting(Beside):
         super().__init__()
         self._session, self._store, self._kube, self._report = session, store.aside(), kube, report
         self._last = 0.0  # when one was begun
+        self._refused: dict[str, dict[str, str]] = {}  # of the last opening: workload -> why it may not be written
 
     def _run(self) -> None:
         pause = _SOON
@@ -112,14 +115,25 @@ class ProxyRestarting(Beside):
         if now.stopped or free <= 0 or time.monotonic() < self._last + pace.pause_seconds:
             return now, ()
         limits = budgets(self._store)
-        found = next_ones(snapshot, followed(self._store), limits, token)
-        chosen = apart(found, snapshot, now, limits, 1 if pace.pause_seconds else free)
-        for workload, why in chosen:
-            action = restart_action(workload, token)
+        found = without(next_ones(snapshot, followed(self._store), limits, token), self._refused.get(token, {}))
+        done: list[Candidate] = []
+        while not done and (chosen := apart(found, snapshot, now, limits, 1 if pace.pause_seconds else free)):
+            done = [each for each in chosen if self._restart(each, token)]
+            found = without(found, self._refused.get(token, {}))
+        return begun(telling(now, found), done, snapshot.now), done
+
+    def _restart(self, candidate: Candidate, token: str) -> bool:
+        """False where the API server has something against it: the others need not wait for that."""
+        action = restart_action(candidate.workload, token)
+        try:
             apply(self._kube, action)
-            self._report.log.say("wrote", object=str(action.ref), why=f"{action.why}: {why}")
-            self._last = time.monotonic()
-        return begun(telling(now, found), chosen, snapshot.now), chosen
+        except Refused as refused:
+            self._refused = {token: self._refused.get(token, {}) | {named(candidate.workload): str(refused)}}
+            self._report.failed("cannot restart", refused)
+            return False
+        self._report.log.say("wrote", object=str(action.ref), why=f"{action.why}: {candidate.why}")
+        self._last = time.monotonic()
+        return True
 
     def _pause(self, now: Restarts, pace: ProxyRestarts | None) -> float:
         if now.underway and not now.stopped:
