@@ -20,6 +20,7 @@ _VARYING = (
     (re.compile(rf"-{_CHARS}{{4,10}}-{_CHARS}{{5}}\b"), "-POD"),
     (re.compile(r"\b(?:\d+[dhms])+\b"), "AGE"),
     (re.compile(r"\b([12])/\1\b"), "ALL"),
+    (re.compile(r"\b0/[12]\b"), "NONE"),
 )
 
 
