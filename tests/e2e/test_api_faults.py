@@ -13,6 +13,8 @@ from tools.audit import LEASE
 from audit import Audit
 from faultproxy import Asked, Fault, FaultProxy, faulty
 from harness import CANARY, MESH, STABLE, Cluster, eventually, sandbox
+from pilotage.edge import paging
+from pilotage.edge.kube import Kube
 from processes import Process, started
 
 pytestmark = pytest.mark.e2e
@@ -130,6 +132,15 @@ def test_an_api_server_that_does_not_finish_its_lists_is_named_in_time(world: Wo
     assert time.monotonic() - begun < 30
     assert "API server" in told.err
     assert "Traceback" not in told.err
+
+
+def test_a_list_that_expires_between_its_pages_is_told_whole(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "_SIZE", 3)
+    expires = Fault("answer", lambda asked: bool(asked.query.get("continue")), 1, 410, "too old", "Expired")
+    with world.proxy.fault(expires):
+        found = Kube.connect(str(world.through.kubeconfig)).list("v1", "ConfigMap", MESH)
+    assert expires.hit
+    assert Counter(each["metadata"]["name"] for each in found) == Counter(world.direct.names("configmaps", MESH))
 
 
 @pytest.fixture(scope="module")
