@@ -101,11 +101,18 @@ def test_a_mesh_with_a_tag_that_helm_keeps_is_not_disabled_by_halves(mesh: InMem
     assert mesh.get("servicemesh/default")["spec"].get("mode", "Istio") == "Istio"
 
 
+def test_a_verb_that_writes_is_refused_in_a_namespace_that_is_not_the_meshs(mesh: InMemory) -> None:
+    refused = mesh.pilotage("-i", "istio-system", "upgrade", "start", "--revision", CANARY).must(3)
+    assert f"is in {MESH}, not in istio-system" in refused.err
+    assert mesh.names("deployments", MESH) == {f"istiod-{STABLE}"}
+
+
 def test_a_canary_that_crashes_is_named_and_rolled_back(mesh: InMemory) -> None:
     values = {"spec": {"revisions": [{"name": STABLE}, {"name": CANARY, "values": {"tag": "1.31.1-crash"}}]}}
     mesh.patch("servicemesh/default", values)
     started = mesh.pilotage("upgrade", "start", "--revision", CANARY, "--timeout", "8s").must(1)
     assert "CrashLoopBackOff" in started.err
+    assert "Next: pilotage status" in started.err
     mesh.pilotage("upgrade", "rollback", "--yes").must()
     expect_one(mesh, STABLE, CANARY)
 

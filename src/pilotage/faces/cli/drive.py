@@ -33,6 +33,7 @@ from pilotage.faces.render.progress import Progress
 from pilotage.reconcile import Reconciler
 
 NO_MESH: Final = Finding("MeshNotEnabled", "no ServiceMesh is in this cluster", fix="pilotage enable -r REVISION")
+_WITHOUT_I: Final = "the same command without --istioNamespace"
 _QUIET: Final = 12.0  # seconds without a renewal of the operator's Lease after which it is said; a restart takes less
 _GONE: Final = 60.0  # after which it is not waited for any more
 _TRIES: Final = 10  # of an edit, while somebody publishes the status at the same moment
@@ -53,12 +54,15 @@ class Following(NamedTuple):
 
 
 def enabled_mesh(session: Session, *, leaving: bool = False) -> ServiceMesh:
-    """The ServiceMesh. Raises Refused where none is there, or (but with `leaving`) it is being disabled."""
+    """The ServiceMesh. Raises Refused where none is there, it is not in `-i` or, but with `leaving`, it goes."""
     mesh = read_mesh(session.kube)
     if mesh is not None and mesh.spec.mode is Mode.DISABLED and not leaving:
         refuse(Finding("MeshNotEnabled", "the mesh is disabled", fix="pilotage enable"))
     if mesh is None:
         refuse(NO_MESH)
+    here = profile_of(mesh.spec).namespace
+    if session.istio_namespace not in (None, here):
+        raise Refused(f"the mesh that Pilotage keeps is in {here}, not in {session.istio_namespace}", fix=_WITHOUT_I)
     return mesh
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import click
 
-from pilotage.domain.errors import MeshError, NoCluster, Refused
+from pilotage.domain.errors import MeshError, NoCluster, Refused, TimedOut
 from pilotage.domain.findings import Finding
 from pilotage.faces.cli.session import Session
 
@@ -62,6 +62,8 @@ def failure(error: BaseException, program: str) -> Failure:
             return Failure(3, type(error).__name__, str(error), error.fix, error.findings)
         case NoCluster():
             return Failure(2, "NoCluster", str(error))
+        case TimedOut():
+            return Failure(1, type(error).__name__, str(error), "pilotage status; the same command again goes on")
         case MeshError():
             return Failure(1, type(error).__name__, str(error))
         case OSError():
