@@ -38,6 +38,7 @@ def pilotage(*args: str, stdin: str | None = "", **env: str) -> subprocess.Compl
         (["enable", "--revision", ""], "Invalid value for '-r' / '--revision': it is empty"),
         (["restart", "--all", "-n", ""], "Invalid value for '-n' / '--namespace': it is empty"),
         (["restart", "--not-on="], "Invalid value for '--not-on': it is empty"),
+        (["upgrade", "start", "-r", "asm-1-31", "--copy-mesh-config", "--without-mesh-config"], "exclude each other"),
         (["tag", "set", "prod"], "-r"),
         (["tag", "set", "-r", "asm-1-31"], "must provide a tag for modification"),
         (["tag", "set", "one", "two", "-r", "asm-1-31"], "must provide a single tag for creation"),

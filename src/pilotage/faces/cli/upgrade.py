@@ -42,20 +42,20 @@ _QUESTION = "This removes the control plane of {remove}, for good; {keep} stays.
 @options.command()
 @click.option("-r", "--revision", required=True, help="Revision to install as the canary, as in asm-1-31.")
 @click.option("--version", help="Istio version, to be kept; if not given, the minor's newest patch.")
-@click.option("--copy-mesh-config", "config", flag_value="copy", help="Give the canary stable's mesh configuration.")
-@click.option("--without-mesh-config", "config", flag_value="without", help="Start although only stable has one.")
+@click.option("--copy-mesh-config", is_flag=True, help="Give the canary stable's mesh configuration.")
+@click.option("--without-mesh-config", is_flag=True, help="Start although only stable has one.")
 @local_option
 @options.dry_run
 @options.output
 @options.waiting("10m")
-def start(session: Session, revision: str, version: str | None, config: str | None, **flags: Any) -> None:
+def start(session: Session, revision: str, version: str | None, **flags: Any) -> None:
     """Install a canary control plane beside the stable one.
 
     All preflight findings are printed at once. Done means proven: istiod available, caBundles filled, the validator
     fail-closed, roots of trust equal, and a dry-run pod injected by the new revision. Starting the same revision again
     resumes.
     """
-    mesh = enabled_mesh(session)
+    config, mesh = _config(flags), enabled_mesh(session)
     stable = revisions_of(mesh, session.catalog)[0].name
     there = next((each for each in revisions_of(mesh, session.catalog) if each.name == revision), None)
     target = there or Revision(revision, version_of(revision, version, session.catalog))
@@ -77,6 +77,13 @@ def start(session: Session, revision: str, version: str | None, config: str | No
     unproven = prove(canary, flags["timeout"])
     words = f"{revision} ({canary.target.version}) runs beside {stable}, {injects(unproven)}."
     return report(flags["output"], words, then=_next(revision), findings=(*findings, *unproven))
+
+
+def _config(flags: dict[str, Any]) -> str | None:
+    """What is to become of stable's mesh configuration, as `preflight_of` has it."""
+    if flags["copy_mesh_config"] and flags["without_mesh_config"]:
+        raise click.UsageError("--copy-mesh-config and --without-mesh-config exclude each other")
+    return "copy" if flags["copy_mesh_config"] else "without" if flags["without_mesh_config"] else None
 
 
 def _ask(canary: Canary, mesh: ServiceMesh, config: str | None, dry_run: bool) -> tuple[Finding, ...]:
