@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from harness import Obj
+from harness import Obj, eventually
 from inmemory import InMemory, in_memory
 from patchcharts import charts_in
 from pilotage.domain.actions import Plan
@@ -288,8 +288,8 @@ def test_a_verb_that_is_refused_names_the_way_on_and_the_way_back(operator: Oper
     said = patch_start()
     way_back = f"pilotage enable --revision {REVISION} --version 1.30.3"
     assert "fault 403" in said and f"mend that and run this again, or go back: {way_back}" in said
-    operator.spec(patches={"timeout": "0s"})
-    patch_start()
+    operator.spec(patches={"timeout": "0s"})  # its time is up with the second in which it began
+    eventually("it has failed", lambda: "fault 403" in patch_start() and "failed" in operator.status["patch"])
     assert "fault 403" in operator.status["patch"]["failed"]
     operator.refuses = ""
     operator.mesh.pilotage("--today", str(BEGIN.date()), "enable").must()
