@@ -10,9 +10,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from tools.audit import LEASE
 
 from bench import hpa
 from bench.crowd import Crowd
@@ -31,7 +33,7 @@ _BUSY: Final = 30.0  # seconds in which pods change
 _CHANGES: Final = 20.0  # of pods, a second: of a restart, each pod has about eight
 _KILLS: Final = 3
 _PATIENCE: Final = 180.0  # seconds for any one condition
-_SETTLED: Final = 10.0  # seconds after which its first look for metrics is over
+_SETTLED: Final = timedelta(seconds=10)  # without a request but its Lease's: then its first look for metrics is over
 _MEMORY, _WITH_CHILD = 150.0, 300.0  # MiB
 _SHARE: Final = 1.0  # percent of a core
 _REQUESTS: Final = 60.0  # a minute, half of them its Lease's
@@ -73,7 +75,7 @@ class Bench:
             with Peak(standing.pid) as peak:
                 until("the operator leads and has looked", lambda: "Settled" in standing.log.read_text(), _PATIENCE)
                 until("it watches istiods' pods and, for metrics, all", lambda: _pod_watches(standing) >= 2, _PATIENCE)
-                time.sleep(_SETTLED)
+                until("it asks for nothing but its Lease", lambda: _at_rest(standing), _PATIENCE, pause=1.0)
             began, before = datetime.now(UTC), cpu_seconds(standing.pid)
             time.sleep(_REST)
             spent = cpu_seconds(standing.pid) - before
@@ -169,6 +171,11 @@ def _slopes(few: Cost, many: Cost) -> Iterator[Figure]:
         grown[part] = (rank(getattr(few, part), 99), rank(getattr(many, part), 99), "s")
     for part, (before, after, unit) in grown.items():
         yield noted(f"  {part} per 1000 pods more", (after - before) / thousands, unit)
+
+
+def _at_rest(standing: Standing) -> bool:
+    since = datetime.now(UTC) - _SETTLED
+    return all(each.resource == LEASE for each in standing.requests() if each.at >= since)
 
 
 def _pod_watches(standing: Standing) -> int:
