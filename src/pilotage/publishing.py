@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from pilotage.decide.acknowledgement import acknowledged_status
 from pilotage.decide.rollout import hindered
-from pilotage.decide.status import refused_status, status_of
+from pilotage.decide.status import acknowledged_status, refused_status, status_of
 from pilotage.decide.transitions import transitions
 from pilotage.domain.actions import Plan, Wait
 from pilotage.domain.errors import MeshError, Refused

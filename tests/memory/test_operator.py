@@ -41,7 +41,7 @@ def test_an_operator_that_came_after_the_verb_looked_for_one_is_followed(
     mesh: InMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     eventually("the operator holds the Lease", lambda: "operator" in holder(mesh))
-    monkeypatch.setattr("pilotage.faces.cli.upgrade.operator_of", lambda *_: Operator())
+    monkeypatch.setattr("pilotage.faces.cli.upgrade.who_acts", lambda *_: Operator())
     started = mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
     assert "works here now and is followed" in started.err
     assert phase(mesh) == "Canary"

@@ -17,9 +17,9 @@ def candidate(catalog: Catalog, running: Version, policy: Patches | None, today:
     """The newest above `running` that is not harmful, and old enough; of any age without `policy`."""
     newer = _newer(catalog, running)
     for at, release in enumerate(newer):
-        if _harm(catalog, running, release):
+        if harm(catalog, running, release.version):
             continue
-        skipped = takewhile(lambda each: bool(_harm(catalog, running, each)), newer[at + 1 :])
+        skipped = takewhile(lambda each: bool(harm(catalog, running, each.version)), newer[at + 1 :])
         if policy is None or old_enough(_with_holes_of(release, skipped), policy, today):
             return release.version
     return None
@@ -48,8 +48,10 @@ def _newer(catalog: Catalog, running: Version) -> list[Release]:
     return [release for release in (known.patches if known else ()) if release.version > running]
 
 
-def _harm(catalog: Catalog, running: Version, release: Release) -> str:
-    return release.avoid or catalog.against(running, release.version)
+def harm(catalog: Catalog, running: Version, to: Version) -> str:
+    """Why a mesh of `running` is not to take `to`, "" where nothing is known against it."""
+    release = catalog.patch(to)
+    return (release.avoid if release else "") or catalog.against(running, to)
 
 
 def _with_holes_of(release: Release, skipped: Iterator[Release]) -> Release:

@@ -15,6 +15,7 @@ from pilotage.decide.gateway_stages import leaving_stages, pieces
 from pilotage.decide.gatewaylist import address_of
 from pilotage.decide.inventory import is_ours, part_of
 from pilotage.decide.soak import soaking, soaks, stamp
+from pilotage.decide.stages import unfinished
 from pilotage.domain.actions import Plan
 from pilotage.domain.findings import Finding
 from pilotage.domain.gateways import GatewayPlace, istio_label, place_of
@@ -48,7 +49,7 @@ def with_departures(made: Plan, snapshot: Snapshot) -> Plan:
     )
     going = {each.place for each in found if each.goes}
     chosen = [piece for piece in pieces(snapshot) if piece.place in going]
-    left = [stage for stage in leaving_stages(snapshot, chosen) if stage.actions or stage.waits]
+    left = unfinished(leaving_stages(snapshot, chosen))
     if not left or made.phase == "Blocked":
         return made
     if made.now or made.phase == "Removing":  # what is under way comes first

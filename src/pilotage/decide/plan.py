@@ -34,7 +34,7 @@ from pilotage.decide.removal import (
     webhook_stage,
 )
 from pilotage.decide.rollout import rolled, unready
-from pilotage.decide.stages import Stage
+from pilotage.decide.stages import Stage, unfinished
 from pilotage.decide.tags import remove_tag, tags_of
 from pilotage.decide.usage import proxies_exist
 from pilotage.domain.actions import Action, Plan, Wait
@@ -90,7 +90,7 @@ def _plan(desired: Desired, snapshot: Snapshot) -> Plan:
         *(Wait("root of trust", finding.message) for finding in roots_differ(snapshot) if desired.canary),
     )
     if leaving:
-        left = [] if verdict.phase else _left(removal_stages(desired, snapshot, leaving[0]))
+        left = [] if verdict.phase else unfinished(removal_stages(desired, snapshot, leaving[0]))
         return _removing("Removing", left, verdict._replace(findings=(*foreign, *verdict.findings)))
     phase = _phase(desired, "Installing") if waits else ("Canary" if desired.canary else "Settled")
     return Plan(phase, waits=waits, findings=foreign)
@@ -120,7 +120,7 @@ def _disable(snapshot: Snapshot) -> Plan:
     if blocking:
         waits = tuple(Wait(finding.subject, finding.message) for finding in blocking)
         return Plan("RemovalBlocked", waits=waits, findings=blocking)
-    left = _left(_disabling(snapshot))
+    left = unfinished(_disabling(snapshot))
     verdict = unless_confirmed(snapshot, EVERY_REVISION) if left else Verdict()
     return _removing("Disabling", left, verdict, done="Disabled")
 
@@ -144,10 +144,6 @@ def tag_deletions(snapshot: Snapshot) -> Iterator[Action]:
     ours = parts_present(snapshot.live)
     for tag in sorted({tag for revision in ours for tag in tags_of(snapshot, revision)}):
         yield from remove_tag(snapshot, tag)[0]
-
-
-def _left(stages: Iterator[Stage]) -> list[Stage]:
-    return [stage for stage in stages if stage.actions or stage.waits]
 
 
 def _removing(phase: str, left: list[Stage], verdict: Verdict, done: str = "Settled") -> Plan:

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from pilotage.decide.badpairs import left_behind
 from pilotage.decide.budget import below_budget
+from pilotage.decide.candidates import harm
 from pilotage.decide.gateways import gateway_waits
 from pilotage.decide.install import control_plane, readiness
 from pilotage.decide.patches import policy_of
@@ -73,9 +74,9 @@ def _rolling(made: Plan, desired: Desired, patch: PatchState, snapshot: Snapshot
     """
     if made.phase in _STUCK:
         return made
-    harm = _harm(patch, snapshot)
-    if harm:
-        return _returning(made, patch, f"the catalog says to avoid it: {harm}", snapshot.now)
+    against = harm(snapshot.catalog, Version.parse(patch.before), Version.parse(patch.to))
+    if against:
+        return _returning(made, patch, f"the catalog says to avoid it: {against}", snapshot.now)
     own = [
         wait for each in desired.revisions if each.name == patch.revision for wait in unready(desired, snapshot, each)
     ]
@@ -106,12 +107,6 @@ def unready(desired: Desired, snapshot: Snapshot, revision: Revision) -> Iterato
     """What a revision lacks: of its control plane; once that is ready, of its gateways."""
     waits = tuple(readiness(snapshot, revision))
     yield from waits or gateway_waits(desired, snapshot, revision)
-
-
-def _harm(patch: PatchState, snapshot: Snapshot) -> str:
-    before, to = Version.parse(patch.before), Version.parse(patch.to)
-    release = snapshot.catalog.patch(to)
-    return (release.avoid if release else "") or snapshot.catalog.against(before, to)
 
 
 def _late(patch: PatchState, snapshot: Snapshot) -> bool:

@@ -1,5 +1,6 @@
 """A step of a removal. Made by `removal` and `gateways`, walked by `plan`: the first that is not done is done now."""
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from pilotage.domain.actions import Action, Wait
@@ -13,3 +14,8 @@ class Stage(NamedTuple):
     name: str
     actions: tuple[Action, ...] = ()
     waits: tuple[Wait, ...] = ()
+
+
+def unfinished(stages: Iterable[Stage]) -> list[Stage]:
+    """Those that are not done yet."""
+    return [stage for stage in stages if stage.actions or stage.waits]

@@ -19,6 +19,7 @@ from pilotage.domain.objects import Obj
 from pilotage.domain.state import Desired, Revision, Snapshot
 
 _DONE: Final = ("Settled", "Canary", "Disabled")
+_RENDERING: Final = "Rendering"
 _BLOCKED: Final = ("Blocked", "RemovalBlocked")
 _DEADLINE: Final = timedelta(minutes=10)  # progressDeadlineSeconds of a Deployment, unless it is set
 _TOO_LONG: Final = "ProgressDeadlineExceeded"  # the reason that Deployments give
@@ -71,6 +72,20 @@ def refused_status(refused: Refused, generation: int, now: datetime, previous: O
     moment = _Moment(generation, now, previous)
     news = (moment.before(kind) for kind in (*ANNOUNCED, *TROUBLE))
     return previous | _judged(blocked, moment, [before for before in news if before])
+
+
+def acknowledged_status(generation: int, now: datetime, previous: Obj) -> Obj:
+    """An edit was seen, and its charts are being rendered: neither ready nor stalled. The rest stays as known."""
+    words, moment = f"charts are rendered for generation {generation}", _Moment(generation, now, previous)
+    told = (
+        _Condition("Ready", False, _RENDERING, words),
+        _Condition("Reconciling", True, _RENDERING, words),
+        _Condition("Stalled", False, "NotStalled", ""),
+    )
+    known = {before["type"]: before for before in previous.get("conditions", ())}
+    conditions = known | {condition.kind: _dated(condition, moment) for condition in told}
+    judged = {"phase": _RENDERING, "observedGeneration": generation, "conditions": [*conditions.values()]}
+    return previous | judged
 
 
 def _judged(plan: Plan, moment: _Moment, news: list[Obj]) -> Obj:

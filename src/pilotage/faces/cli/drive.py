@@ -43,7 +43,7 @@ _DOWN: Final = 15.0  # the same, where it had been quiet for longer than that be
 class Following(NamedTuple):
     """How a verb follows its plan. `local`: run the loop here although an operator could.
 
-    `operator`: as found ahead of the edit, by a verb that is in a hurry; see `operator_of`.
+    `operator`: as found ahead of the edit, by a verb that is in a hurry; see `who_acts`.
     """
 
     title: str
@@ -131,7 +131,7 @@ def follow(session: Session, mesh: ServiceMesh, how: Following, reached: Callabl
     Raises TimedOut naming the stuck object, LeaseHeld where another works here, Refused where the operator is gone.
     """
     namespace = profile_of(mesh.spec).namespace
-    operator = how.operator or operator_of(session, mesh, how.local)
+    operator = how.operator or who_acts(session, mesh, how.local)
     with Progress(how.title, how.output) as progress:
         if not operator.where:
             why = "as --local asks" if how.local else "no operator is installed"
@@ -150,7 +150,7 @@ def follow(session: Session, mesh: ServiceMesh, how: Following, reached: Callabl
         return run_until(loop, _over(reached, still), timeout=how.timeout, watch=progress.update)
 
 
-def operator_of(session: Session, mesh: ServiceMesh, local: bool) -> Operator:
+def who_acts(session: Session, mesh: ServiceMesh, local: bool) -> Operator:
     """Who will act on an edit; with `local`, nobody does.
 
     Between two writes this costs a tenth of a second: the API server's cache catches up with etcd ten times a second,

@@ -25,12 +25,12 @@ from pilotage.faces.cli.drive import (
     enabled_mesh,
     follow,
     local_option,
-    operator_of,
     refuse,
     refuse_if_blocked,
     report,
     say,
     settled,
+    who_acts,
 )
 from pilotage.faces.cli.judged import judged, skewed
 from pilotage.faces.cli.session import Session
@@ -64,7 +64,7 @@ def start(session: Session, revision: str, version: str | None, **flags: Any) ->
         _refuse_unless_resumed(there, stable, version)
     how = Following(f"upgrade start {revision}", flags["output"], flags["timeout"], flags["local"])
     if flags["wait"] and not flags["dry_run"]:
-        how = how._replace(operator=operator_of(session, mesh, how.local))
+        how = how._replace(operator=who_acts(session, mesh, how.local))
     findings = () if there else _ask(canary, mesh, config, flags["dry_run"])
     if flags["dry_run"]:
         words = f"{revision} ({target.version}) would be installed beside {stable}; nothing was written."
