@@ -40,7 +40,13 @@ def old_enough(release: Release, policy: Patches, today: date) -> bool:
         return False
     if release.cvss is not None and release.cvss >= URGENT:
         return True
-    return release.released is not None and release.released + timedelta(days=int(policy.min_age[:-1])) <= today
+    day = comes_of_age(release, policy)
+    return day is not None and day <= today
+
+
+def comes_of_age(release: Release, policy: Patches) -> date | None:
+    """The day from which on it is old enough; None for one whose date is not known."""
+    return release.released + timedelta(days=int(policy.min_age[:-1])) if release.released else None
 
 
 def _newer(catalog: Catalog, running: Version) -> list[Release]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from pilotage.decide.candidates import comes_of_age
 from pilotage.decide.patches import Due, Facts, due, newest, policy_of
 from pilotage.decide.versions import known_version, takes_patches
 from pilotage.decide.windows import DEFAULT, Opening, Window, coming, current
@@ -67,10 +68,9 @@ def _keeper(entry: Entry) -> str:
 
 
 def _too_young(facts: Facts, version: Version) -> str:
-    age, release = policy_of(facts.mesh).min_age, facts.catalog.patch(version)
-    if release is None or release.released is None:
-        return "has no date: it is never old enough"
-    return f"old enough on {release.released + timedelta(days=int(age[:-1]))} (minAge {age})"
+    policy, release = policy_of(facts.mesh), facts.catalog.patch(version)
+    day = comes_of_age(release, policy) if release else None
+    return f"old enough on {day} (minAge {policy.min_age})" if day else "has no date: it is never old enough"
 
 
 def _patches(facts: Facts, opening: Opening) -> tuple[tuple[Due, ...], Facts]:

@@ -29,9 +29,9 @@ def changes(snapshot: Snapshot, catalog: Catalog) -> Changes:
     """With `catalog` in the place of the one in use. Needs control planes and the resource."""
     after = replace(snapshot, catalog=catalog)
     then, now = _said(after), _said(snapshot)
-    new = tuple(words for words in _due(after) if words not in _due(snapshot))
-    come = tuple(each for each in then if each not in now)
-    return Changes(come, tuple(each for each in now if each not in then), new)
+    come, go = tuple(each for each in then if each not in now), tuple(each for each in now if each not in then)
+    before = _due(snapshot)
+    return Changes(come, go, tuple(words for words in _due(after) if words not in before))
 
 
 def _said(snapshot: Snapshot) -> tuple[Finding, ...]:
