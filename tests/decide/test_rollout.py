@@ -117,6 +117,8 @@ def budget(**spec: Any) -> Any:
         (4, deployment(maxUnavailable="50%"), budget(maxUnavailable=1), True),
         (3, {"kind": "Deployment", "spec": {"strategy": {"type": "Recreate"}}}, budget(minAvailable=1), True),
         (3, {"kind": "Deployment", "spec": {}}, budget(minAvailable=3), False),
+        (3, deployment(maxUnavailable="25%", maxSurge=0), budget(minAvailable=3), True),
+        (0, deployment(maxUnavailable="25%"), budget(minAvailable=1), False),
     ],
 )
 def test_a_rollout_below_its_budget_is_told(replicas: int, rollout: Any, kept: Any, below: bool) -> None:

@@ -11,7 +11,7 @@ from pilotage.decide.selectors import matches
 from pilotage.domain.cluster import Budget, Pod, Workload
 from pilotage.domain.names import gateway_part
 from pilotage.domain.objects import Obj, ref_of
-from pilotage.domain.quantity import of_count
+from pilotage.domain.quantity import left_out, of_count
 from pilotage.domain.state import Desired, Snapshot
 
 
@@ -70,7 +70,7 @@ def _taken(deployment: Obj, replicas: int) -> int:
     if strategy.get("type") == "Recreate":
         return replicas
     rolling = strategy.get("rollingUpdate") or {}
-    return math.floor(of_count(rolling.get("maxUnavailable", "25%"), replicas))
+    return left_out(rolling.get("maxUnavailable"), rolling.get("maxSurge"), replicas)
 
 
 def _least(least: int | str | None, most: int | str | None, expected: int) -> int:

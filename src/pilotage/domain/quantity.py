@@ -1,5 +1,6 @@
 """Kubernetes quantities: `500m`, `2Gi`, `1`, `25%`. Called wherever requests and limits are compared or added."""
 
+import math
 import re
 from decimal import Decimal
 from typing import Any
@@ -27,6 +28,15 @@ def of_count(value: int | str, whole: int) -> float:
     """An integer or a percentage of `whole`, not rounded: 2 -> 2, `25%` of 10 -> 2.5."""
     text = str(value)
     return int(text[:-1]) * whole / 100 if text.endswith("%") else int(text)
+
+
+def left_out(unavailable: int | str | None, surge: int | str | None, replicas: int) -> int:
+    """Pods that a Deployment's rolling update may leave out at once; either limit is 25% where it is not given.
+
+    The one is rounded down and the other up, and of nothing on both sides Kubernetes makes one pod, or none would move.
+    """
+    missing, more = (of_count("25%" if each is None else each, replicas) for each in (unavailable, surge))
+    return min(math.floor(missing) or int(not more), replicas)
 
 
 def same_quantity(one: Any, other: Any) -> bool:

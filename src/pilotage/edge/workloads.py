@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from pilotage.domain.cluster import Pod, Workload
-from pilotage.domain.quantity import of_count
+from pilotage.domain.quantity import left_out, of_count
 from pilotage.edge.wire import Condition, Meta, Template, Wire, controller_of
 
 KINDS: Final = {
@@ -150,11 +150,8 @@ def _missing(kind: str, spec: WorkloadSpec, desired: int) -> int:
     strategy = spec.strategy or spec.update_strategy or UpdateStrategy()
     rolling = strategy.rolling_update or RollingUpdate()
     if kind == "Deployment":
-        if strategy.type == "Recreate":
-            return desired
-        given = (rolling.max_unavailable, rolling.max_surge)
-        missing, surge = (of_count("25%" if each is None else each, desired) for each in given)
-        return math.floor(missing) or int(not surge)
+        whole = strategy.type == "Recreate"
+        return desired if whole else left_out(rolling.max_unavailable, rolling.max_surge, desired)
     given_most = rolling.max_unavailable
     return math.ceil(of_count(1 if given_most is None else given_most, desired)) if kind in _ROLLED else 0
 
