@@ -5,6 +5,7 @@ Used by `operator`.
 
 import itertools
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -46,19 +47,13 @@ class Edits:
         """From an edit of the ServiceMesh, there and back, to the first write that follows from it."""
         for turn in ("here", "there"):
             self._values(turn)
-        began = datetime.now(UTC)
-        for turn in itertools.islice(itertools.cycle(("here", "there")), _EDITS):
-            time.sleep(_APART)
-            self._values(turn)
+        began = self._one_by_one(itertools.islice(itertools.cycle(("here", "there")), _EDITS), _APART)
         return self._answers(began, RESOURCE)
 
     def of_charts(self) -> tuple[list[float], list[float]]:
         """The same, for values that charts were never rendered with: to the first write, which tells that the edit was
         seen, and to the first one of an object of the mesh."""
-        began = datetime.now(UTC)
-        for turn in range(_ANEW):
-            time.sleep(_WARM)
-            self._values(f"{time.monotonic()}-{turn}")
+        began = self._one_by_one((f"{time.monotonic()}-{turn}" for turn in range(_ANEW)), _WARM)
         return self._answers(began, RESOURCE), self._answers(began, RESOURCE, of_mesh=True)
 
     def edit(self) -> tuple[datetime, datetime]:
@@ -71,6 +66,14 @@ class Edits:
     def _edit(self) -> None:
         self._kube.patch(_SERVICE, {"metadata": {"labels": {REV: "edited"}}}, manager="bench")
         until("the edit is undone", self._undone, _PATIENCE)
+
+    def _one_by_one(self, turns: Iterable[str], apart: float) -> datetime:
+        """When the first began; `apart`: seconds ahead of each."""
+        began = datetime.now(UTC)
+        for turn in turns:
+            time.sleep(apart)
+            self._values(turn)
+        return began
 
     def _values(self, turn: str) -> None:
         """Until the operator has said that it did as it was told. One ConfigMap tells of this value, no pod."""
