@@ -30,7 +30,7 @@ from pilotage.edge.charts import beginning
 from pilotage.edge.controlplanes import running_versions
 from pilotage.edge.kube import Kube
 from pilotage.edge.observe import GUARD, INSTALL, READINESS, STARTING, Parts, observe, refuse_blind
-from pilotage.edge.proof import injection_proof, selecting
+from pilotage.edge.proof import Trial, fails, injection_proof, selecting
 from pilotage.edge.reads import Source
 from pilotage.publishing import Looked
 
@@ -115,8 +115,8 @@ class Looker:
 
     def _unproven(self, desired: Desired, revision: str) -> str:
         """ "" where it cannot be tried either, as for a start: waiting would not change that."""
-        finding = injection_proof(self.kube, desired.profile.namespace, selecting(revision), revision)
-        return finding.message if finding and finding.code != "HealthUnknown" else ""
+        finding = injection_proof(self.kube, Trial(desired.profile.namespace, selecting(revision), revision))
+        return finding.message if fails(finding) else ""
 
     def _observe(self, mesh: ServiceMesh, desired: Desired) -> Snapshot:
         """What the plan needs to see; pods, workloads and istiods only where something may be removed."""

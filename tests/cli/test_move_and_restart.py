@@ -78,6 +78,20 @@ def test_a_namespace_whose_proof_fails_once_it_moved_gets_its_label_back(stage: 
     assert on.kube.seen().namespaces[0].labels["istio.io/rev"] == "prod"
 
 
+def test_an_api_server_whose_webhooks_learn_of_a_label_after_it_was_written_is_awaited(stage: Callable) -> None:
+    on = stage(world(*TWO, SHOP))
+    on.kube.behind = 4
+    assert on.pilotage("namespace", "move", "shop", "--to", "1-31").code == 0
+    assert on.kube.seen().namespaces[0].labels["istio.io/rev"] == "1-31"
+
+
+def test_so_is_one_that_has_yet_to_learn_of_a_label_that_somebody_else_wrote(stage: Callable) -> None:
+    on = stage(world(*TWO, SHOP))
+    assert on.pilotage("namespace", "move", "shop", "--to", "1-31").code == 0
+    on.kube.behind = 3
+    assert on.pilotage("namespace", "move", "shop", "--to", "1-31").code == 0
+
+
 def test_istio_injection_beside_the_label_is_named_and_removed_on_request(stage: Callable) -> None:
     on = stage(world(*TWO, namespace("shop", injection="enabled")))
     refused = on.pilotage("namespace", "move", "shop", "--to", "1-31")

@@ -9,7 +9,7 @@ from loopback_api import Asked, Reply, serving, status
 from pilotage.domain.findings import Finding
 from pilotage.domain.roles import Right
 from pilotage.edge.permissions import missing_permissions
-from pilotage.edge.proof import injection_proof, selecting
+from pilotage.edge.proof import Trial, injection_proof, selecting
 
 IMAGE = "example/proxyv2:1.31.0"
 PROXY = {"name": "istio-proxy", "image": IMAGE}
@@ -21,7 +21,7 @@ def pod(revision: str, **spec: Any) -> Reply:
 
 def proof(folder: Path, answer: Reply) -> Finding | None:
     with serving(lambda _: answer) as api:
-        return injection_proof(api.connect(folder), "mesh", selecting("asm-1-31"), "asm-1-31", IMAGE)
+        return injection_proof(api.connect(folder), Trial("mesh", selecting("asm-1-31"), "asm-1-31", IMAGE))
 
 
 @pytest.mark.parametrize("where", ["containers", "initContainers"])
@@ -60,7 +60,7 @@ def test_nothing_is_created_for_good(tmp_path: Path) -> None:
         return pod("asm-1-31", containers=[PROXY])
 
     with serving(respond) as api:
-        injection_proof(api.connect(tmp_path), "mesh", {}, "asm-1-31")
+        injection_proof(api.connect(tmp_path), Trial("mesh", {}, "asm-1-31"))
     assert [(one.method, one.query["dryRun"]) for one in asked] == [("POST", "All")]
 
 

@@ -1,9 +1,11 @@
 """Does injection work, end to end? A pod is created in a server-side dry-run, and nothing of it stays.
 
-Called before and after a namespace is moved. Istio's webhooks declare no side effects, so a dry-run calls them.
+Called after an install, and before and after a namespace is moved. Istio's webhooks declare no side effects, so a
+dry-run calls them.
 """
 
-from typing import Any, Final
+import time
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from pilotage.domain.errors import Denied, Refused, Retry
 from pilotage.domain.findings import Finding
@@ -11,6 +13,8 @@ from pilotage.domain.names import DEFAULT_REVISION, GROUP, INJECT, PROXY_CONTAIN
 from pilotage.domain.objects import Obj, annotations_of
 from pilotage.edge.kube import Kube
 
+UNTRIED: Final = "HealthUnknown"
+_PAUSE: Final = 0.2  # seconds between tries
 # What the strictest PodSecurity level asks for, so that only injection is tested.
 _SECURITY: Final[dict[str, Any]] = {
     "runAsNonRoot": True,
@@ -30,19 +34,48 @@ def selecting(revision: str) -> dict[str, str]:
     return {INJECT: "true"} if revision == DEFAULT_REVISION else {INJECT: "true", REV: revision}
 
 
-def injection_proof(
-    kube: Kube, namespace: str, pod_labels: dict[str, str], revision: str, image: str = ""
-) -> Finding | None:
-    """None if a new pod would get a proxy of `revision` (a revision, not a tag) and, where given, of `image`.
+class Trial(NamedTuple):
+    """What a new pod in `namespace` is to get: a proxy of `revision` (not a tag) and, where given, of `image`.
 
-    `pod_labels`: `selecting(revision)` in the mesh's namespace; none where the namespace's own label is on trial.
-    InjectionNotProven says what it got instead. HealthUnknown: it could not be tried (403: rights, quota, PodSecurity).
+    `labels`: `selecting(revision)` in the mesh's namespace; none where the namespace's own label is on trial.
     """
+
+    namespace: str
+    labels: dict[str, str]
+    revision: str
+    image: str = ""
+
+
+def settled_proof(kube: Kube, trial: Trial, patience: float) -> Finding | None:
+    """`injection_proof`, tried again for `patience` seconds while something else is injected.
+
+    An API server answers that a label or a webhook is written before its admission knows: that reads its own watch of
+    namespaces and configurations, some milliseconds late, more under load, and each replica by itself.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        finding = injection_proof(kube, trial)
+        if not fails(finding) or time.monotonic() > deadline:
+            return finding
+        time.sleep(_PAUSE)
+
+
+def fails(finding: Finding | None) -> TypeGuard[Finding]:
+    """Whether injection was tried and failed."""
+    return finding is not None and finding.code != UNTRIED
+
+
+def injection_proof(kube: Kube, trial: Trial) -> Finding | None:
+    """None if a new pod would get the proxy. InjectionNotProven says what it got instead.
+
+    HealthUnknown: it could not be tried (403: rights, quota, PodSecurity).
+    """
+    namespace, labels, revision, image = trial
     place = f"namespace {namespace}"
     try:
-        pod = kube.create(dry_run_pod(namespace, pod_labels), dry_run=True)
+        pod = kube.create(dry_run_pod(namespace, labels), dry_run=True)
     except Denied as denied:
-        return Finding("HealthUnknown", f"injection could not be tried: {denied}", place, denied.fix)
+        return Finding(UNTRIED, f"injection could not be tried: {denied}", place, denied.fix)
     except (Refused, Retry) as failed:
         return _unproven(place, revision, f"a pod could not be created: {failed}")
     proxy = proxy_of(pod)

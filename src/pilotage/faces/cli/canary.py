@@ -1,6 +1,5 @@
 """Around an install: preflight ahead, proof behind. Called by `enable` and `upgrade start`."""
 
-import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -24,10 +23,8 @@ from pilotage.domain.state import Revision, Snapshot
 from pilotage.edge.mesh import read_mesh
 from pilotage.edge.observe import PREFLIGHT, observe
 from pilotage.edge.permissions import grants_of, missing_permissions, needs_of
-from pilotage.edge.proof import injection_proof, selecting
+from pilotage.edge.proof import Trial, fails, selecting, settled_proof
 from pilotage.faces.cli.session import Session
-
-_LOOK = 0.2  # seconds between tries
 
 
 class Canary(NamedTuple):
@@ -86,14 +83,11 @@ def prove(canary: Canary, timeout: float) -> tuple[Finding, ...]:
     name = canary.target.name
     profile = profile_of(canary.mesh.spec)
     image = "" if _sets_image(canary) else profile.proxy_image_of(canary.target.version)
-    deadline = time.monotonic() + timeout
-    while True:
-        finding = injection_proof(canary.session.kube, profile.namespace, selecting(name), name, image)
-        if finding is None or finding.code == "HealthUnknown":
-            return (finding,) if finding else ()
-        if time.monotonic() > deadline:
-            raise TimedOut(f"{name} is installed but does not inject: {finding.message}")
-        time.sleep(_LOOK)
+    trial = Trial(profile.namespace, selecting(name), name, image)
+    finding = settled_proof(canary.session.kube, trial, timeout)
+    if fails(finding):
+        raise TimedOut(f"{name} is installed but does not inject: {finding.message}")
+    return (finding,) if finding else ()
 
 
 def injects(unproven: tuple[Finding, ...]) -> str:

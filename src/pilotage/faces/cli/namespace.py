@@ -1,7 +1,7 @@
 """`namespace move`: labels namespaces for a tag or a revision. By itself it changes no running pod."""
 
 from collections.abc import Iterable
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple
 
 import click
 
@@ -13,14 +13,14 @@ from pilotage.domain.findings import Finding
 from pilotage.domain.names import INJECTION, REV
 from pilotage.domain.state import Snapshot
 from pilotage.edge.apply import apply
-from pilotage.edge.proof import injection_proof, selecting
+from pilotage.edge.proof import UNTRIED, Trial, fails, selecting, settled_proof
 from pilotage.faces.cli.options import command, dry_run, output
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.emit import emit
 from pilotage.faces.render.findings import document, text
 
 _PARTS = frozenset({"namespaces", "injectors", "control_planes"})
-_HEALTH_UNKNOWN = "HealthUnknown"
+_SETTLES = 5.0  # seconds until an API server's admission has surely learnt of what it has written
 
 
 class Target(NamedTuple):
@@ -55,7 +55,7 @@ def move(session: Session, names: tuple[str, ...], to: str, selector: str | None
     tried = (*failed, *_confirm(session, there, target))
     findings = (*moves.findings, *(_explained(snapshot, moves, target, each) for each in tried))
     _report(str(flags["output"]), chosen, moves, findings, dry_run=bool(flags["dry_run"]))
-    refused = [finding for finding in findings if finding.code != _HEALTH_UNKNOWN]
+    refused = [finding for finding in findings if fails(finding)]
     if refused:
         raise Refused(
             f"{len(refused)} of {len(chosen)} namespaces were left as they are", fix=refused[0].fix, findings=findings
@@ -64,7 +64,7 @@ def move(session: Session, names: tuple[str, ...], to: str, selector: str | None
 
 def _explained(snapshot: Snapshot, moves: Moves, to: Target, finding: Finding) -> Finding:
     """A proof that could not be tried says what is computed instead."""
-    if _fails(finding):
+    if fails(finding):
         return finding
     return computed(
         snapshot, moves, finding, selecting(to.name) if _space(finding) == snapshot.profile.namespace else {}
@@ -92,17 +92,17 @@ def _carry_out(session: Session, snapshot: Snapshot, moves: Moves, to: Target, *
 
     Raises Refused before the first write.
     """
-    ahead = injection_proof(session.kube, snapshot.profile.namespace, selecting(to.name), to.revision)
-    if _fails(ahead):
+    ahead = _proof(session, snapshot.profile.namespace, to, selecting(to.name))
+    if fails(ahead):
         raise Refused(f"{to.name} does not inject: {ahead.message}", fix="pilotage check", findings=(ahead,))
     failed = [ahead] if ahead else []
     for action in moves.actions:
         before = _labels(snapshot, action.ref.name)
-        finding = None if before else injection_proof(session.kube, action.ref.name, selecting(to.name), to.revision)
-        if not _fails(finding):
+        finding = None if before else _proof(session, action.ref.name, to, selecting(to.name))
+        if not fails(finding):
             apply(session.kube, action, dry_run=dry_run)
-            finding = None if dry_run else injection_proof(session.kube, action.ref.name, {}, to.revision)
-            if _fails(finding):
+            finding = None if dry_run else _proof(session, action.ref.name, to)
+            if fails(finding):
                 apply(session.kube, _back(snapshot, action))
         failed += [finding] if finding else []
     return failed
@@ -110,13 +110,13 @@ def _carry_out(session: Session, snapshot: Snapshot, moves: Moves, to: Target, *
 
 def _confirm(session: Session, names: Iterable[str], to: Target) -> list[Finding]:
     """Why namespaces that have the label already do not get the target's proxy: a move may have been killed there."""
-    found = (injection_proof(session.kube, name, {}, to.revision) for name in names)
+    found = (_proof(session, name, to) for name in names)
     return [finding for finding in found if finding]
 
 
-def _fails(finding: Finding | None) -> TypeGuard[Finding]:
-    """Whether a proof was tried and failed."""
-    return finding is not None and finding.code != _HEALTH_UNKNOWN
+def _proof(session: Session, namespace: str, to: Target, labels: dict[str, str] | None = None) -> Finding | None:
+    """`labels`: of the pod; without, the namespace's own label is on trial."""
+    return settled_proof(session.kube, Trial(namespace, labels or {}, to.revision), _SETTLES)
 
 
 def _labels(snapshot: Snapshot, name: str) -> set[str]:
@@ -134,7 +134,7 @@ def _back(snapshot: Snapshot, action: Patch) -> Patch:
 def _report(
     output: str, chosen: tuple[str, ...], moves: Moves, findings: tuple[Finding, ...], *, dry_run: bool
 ) -> None:
-    refused = {_space(finding) for finding in findings if finding.code != _HEALTH_UNKNOWN}
+    refused = {_space(finding) for finding in findings if fails(finding)}
     moved = [action for action in moves.actions if action.ref.name not in refused]
     names = {action.ref.name for action in moved}
     unchanged = [name for name in dict.fromkeys(chosen) if name not in names | refused]
@@ -150,7 +150,7 @@ def _report(
             *(would + action.why for action in moved),
             *(f"namespace {name} has that label already" for name in unchanged),
         ]
-        unknown = text(finding for finding in findings if finding.code == _HEALTH_UNKNOWN)
+        unknown = text(finding for finding in findings if finding.code == UNTRIED)
         return [*unknown, *said, *(["Nothing was written."] if dry_run else [])]
 
     emit(output, answer, lines)
