@@ -24,7 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 from cryptography import x509
 
-from edge.certificates import Pair, issue, speaking
+from certificates import Pair, issue, speaking
 
 _HOP = {"connection", "transfer-encoding", "content-length", "accept-encoding", "host"}
 
