@@ -222,12 +222,6 @@ _TABLE = [
     ("quota_short", mesh(Quota("other", "q", {"pods": (1, 1)})), DOORS, []),
     ("foreign_gateway", mesh(live=TAKEN, **WITH_GATEWAY), START, ["ForeignGateway"]),
     ("foreign_gateway", mesh(**WITH_GATEWAY), START, []),
-    ("quota_short", mesh(Quota("istio-ingress", "q", {"pods": (2, 1)})), DOORS, ["QuotaShort"]),
-    ("quota_short", mesh(Quota("istio-ingress", "q", {"pods": (9, 7), "cpu": (1000, 0)})), DOORS, []),
-    ("quota_short", mesh(Quota("istio-ingress", "q", {"pods": (1, 1)})), START, []),
-    ("quota_short", mesh(Quota("istio-ingress", "q", {"services.loadbalancers": (1, 1)})), DOORS, ["QuotaShort"]),
-    ("quota_short", mesh(Quota("istio-ingress", "q", {"services.nodeports": (2, 1)})), DOORS, ["QuotaShort"]),
-    ("quota_short", mesh(Quota("other", "q", {"pods": (1, 1)})), DOORS, []),
     ("foreign_gateway", mesh(live=TAKEN), START, []),  # nobody asks for a gateway
     (
         "gateway_namespace_labelled",

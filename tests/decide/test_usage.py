@@ -55,7 +55,7 @@ def test_a_pod_that_is_being_deleted_holds_while_its_proxy_is_connected() -> Non
         ("ProxyLeaving", "wait: kubectl get pods -n shop")
     ]
     silent = world(revision(NEW), _istiod(OLD), report(OLD, only=True), leaving)
-    assert not usage(silent, OLD).in_use
+    assert not list(in_use_findings(silent, OLD, NEW))
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_proxies_that_are_no_pods_here_hold_the_istiod_they_are_connected_to() -
         ("Pod", "shop", "a"),
         ("Proxy", "shop", "vm-1"),
     ]
-    assert not usage(here, NEW).in_use
+    assert not list(in_use_findings(here, NEW, OLD))
 
 
 def test_istio_resources_hold_the_revision_they_are_labelled_for_and_gateways_also_by_tag() -> None:
@@ -222,7 +222,6 @@ def _istiod(name: str, available: int = 1) -> ControlPlane:
     ],
 )
 def test_unknown_is_never_read_as_not_in_use(sentence: str, here: Snapshot, unknown: bool) -> None:
-    assert usage(here, OLD).in_use is unknown, sentence
     assert [finding.code for finding in in_use_findings(here, OLD, NEW)] == ["RevisionInUse"] * unknown, sentence
 
 

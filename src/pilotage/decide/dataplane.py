@@ -5,13 +5,13 @@ Neither changes the other: relabelling touches no running pod, a restart takes w
 
 import json
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 
 import msgspec
 
 from pilotage.decide.freeing import RESTARTABLE, change_selection, move_namespace
 from pilotage.decide.ownership import owner_of
 from pilotage.decide.selectors import revision_of_name, revisions, selected_revision, tags
+from pilotage.decide.suggestion import did_you_mean
 from pilotage.domain.actions import Patch
 from pilotage.domain.cluster import Namespace, Pod, Workload
 from pilotage.domain.errors import Refused
@@ -91,9 +91,7 @@ def _named(snapshot: Snapshot, names: Iterable[str]) -> Iterator[Namespace]:
         if name in SYSTEM_NAMESPACES:
             raise Refused(f"istiod never injects namespace {name}", fix="leave it out")
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise Refused(f'there is no namespace "{name}"{hint}', fix="kubectl get namespaces")
+            raise Refused(f'there is no namespace "{name}"{did_you_mean(name, known)}', fix="kubectl get namespaces")
         yield known[name]
 
 
@@ -190,8 +188,7 @@ def _meant(snapshot: Snapshot, not_on: str, workload: Workload, pods: list[Pod])
 def _known(known: dict[Key, Workload], key: Key) -> Workload:
     if key not in known:
         kind, namespace, name = key
-        near = get_close_matches(name, [each[2] for each in known if each[:2] == key[:2]], n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(name, (each[2] for each in known if each[:2] == key[:2]))
         raise Refused(
             f"there is no {kind} {name} in namespace {namespace}{hint}", fix=f"kubectl get all -n {namespace}"
         )

@@ -1,10 +1,10 @@
 """Labels that ask for an injection nobody will do. Called by `preflight` and `check`."""
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from pilotage.decide.freeing import change_template
 from pilotage.decide.selectors import asked_name, namespace_labels, revision_of_name, revisions, selected_revision, tags
+from pilotage.decide.suggestion import nearest
 from pilotage.domain.cluster import Namespace, Workload
 from pilotage.domain.findings import Finding
 from pilotage.domain.names import INJECTION, REV, SYSTEM_NAMESPACES
@@ -87,5 +87,4 @@ def _unknown_on_template(snapshot: Snapshot, workload: Workload, name: str) -> F
 def _instead(snapshot: Snapshot, name: str) -> str:
     """The nearest name that is there, as it may be a slip of the pen; else some revision; else a blank to fill."""
     known = [*tags(snapshot), *revisions(snapshot)]
-    near = get_close_matches(name, known, n=1)
-    return near[0] if near else known[-1] if known else "REVISION"
+    return nearest(name, known) or (known[-1] if known else "REVISION")

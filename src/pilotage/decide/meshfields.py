@@ -6,7 +6,6 @@ of this code and happens to be JSON: the same for every cluster, so reading it i
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -14,6 +13,7 @@ import msgspec
 
 from pilotage.data import read
 from pilotage.decide.strictyaml import Node
+from pilotage.decide.suggestion import did_you_mean
 
 # As istiod decodes durations: Go's, not only seconds.
 _DURATION = re.compile(r"[-+]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))+)")
@@ -64,8 +64,7 @@ def _message(node: Node, message: str, path: str) -> Iterator[str]:
         where = f"{path}.{key}" if path else key
         kind = fields.get(key) or fields.get(_camel(key))
         if kind is None:
-            near = get_close_matches(key, fields, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(key, fields)
             yield f"{_place(child)}: {where} is no field that Istio knows, it would be ignored{hint}"
         else:
             yield from _check(child, kind, where)

@@ -30,10 +30,6 @@ class Usage(msgspec.Struct, frozen=True):
     holders: tuple[Holder, ...]
     unknown: tuple[str, ...]
 
-    @property
-    def in_use(self) -> bool:
-        return bool(self.holders or self.unknown)
-
 
 def usage(snapshot: Snapshot, revision: str, survivor: str = "") -> Usage:
     """Who depends on `revision`. Fixes name `survivor`; left out, the other revision that is there."""
