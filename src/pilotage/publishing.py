@@ -11,10 +11,10 @@ from typing import NamedTuple
 from msgspec import structs
 
 from pilotage.decide.rollout import hindered
-from pilotage.decide.status import acknowledged_status, refused_status, status_of
+from pilotage.decide.status import acknowledged_status, halted_status, status_of
 from pilotage.decide.transitions import transitions
 from pilotage.domain.actions import Plan, Wait
-from pilotage.domain.errors import MeshError, Refused
+from pilotage.domain.errors import MeshError, NoCharts, Refused
 from pilotage.domain.events import Event
 from pilotage.domain.objects import Obj
 from pilotage.domain.state import Desired, Snapshot
@@ -70,10 +70,10 @@ class Publisher:
             with suppress(MeshError):  # the first cause counts
                 self._publish(resource, looked._replace(made=made), ())
 
-    def refusal(self, resource: Obj, refused: Refused, now: datetime, *, write: bool) -> None:
-        """So that the resource says what a user must change, and not only who runs the loop."""
+    def halt(self, resource: Obj, cause: Refused | NoCharts, now: datetime, *, write: bool) -> None:
+        """So that the resource says why nothing is planned, and not only who runs the loop."""
         previous = resource.get("status", {})
-        self.status = status = refused_status(refused, resource["metadata"]["generation"], now, previous)
+        self.status = status = halted_status(cause, resource["metadata"]["generation"], now, previous)
         if status != previous and write:
             with suppress(Refused):  # who may not do the one may not do the other: the first cause counts
                 self._tell(resource, status, (), now)

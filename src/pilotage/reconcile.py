@@ -10,7 +10,7 @@ from datetime import datetime
 from pilotage.decide.putback import put_back
 from pilotage.domain.actions import Action, Plan
 from pilotage.domain.catalog import Catalog
-from pilotage.domain.errors import MeshError, Refused
+from pilotage.domain.errors import MeshError, NoCharts, Refused
 from pilotage.domain.objects import Obj
 from pilotage.edge.apply import apply_all
 from pilotage.edge.kube import Kube
@@ -69,8 +69,8 @@ class Reconciler:
             return Plan("NotEnabled")
         try:
             self.looked = looked = self._looker.look(parse_mesh(resource), lambda: self._acknowledge(resource))
-        except Refused as refused:
-            self._publisher.refusal(resource, refused, self.clock(), write=not self.follow)
+        except (Refused, NoCharts) as cause:
+            self._publisher.halt(resource, cause, self.clock(), write=not self.follow)
             raise
         if looked.whole:
             self._count(looked.made)

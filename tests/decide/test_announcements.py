@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from pilotage.decide.announcements import ANNOUNCED, announcements
 from pilotage.decide.badpairs import bad_pairs
 from pilotage.decide.registries import retired_registries
-from pilotage.decide.status import refused_status, status_of
+from pilotage.decide.status import halted_status, status_of
 from pilotage.decide.transitions import transitions
 from pilotage.domain.actions import Plan
 from pilotage.domain.cluster import Container
@@ -209,7 +209,7 @@ def test_what_is_new_is_an_event_once(
 
 def test_a_refusal_keeps_what_was_announced() -> None:
     *_, before = days(("2026-10-20", "1.30.2"))
-    after = refused_status(Refused("no such revision"), 2, NOW, before)
+    after = halted_status(Refused("no such revision"), 2, NOW, before)
     assert holds(after) == holds(before)
     assert not [event for event in transitions(before, after) if event.reason in ANNOUNCED]
 

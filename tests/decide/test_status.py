@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from pilotage.decide.status import refused_status, status_of
+from pilotage.decide.status import halted_status, status_of
 from pilotage.decide.transitions import transitions
 from pilotage.domain.actions import Apply, Plan, Wait
-from pilotage.domain.errors import Refused
+from pilotage.domain.errors import NoCharts, Refused
 from pilotage.domain.findings import Finding
 from pilotage.domain.mesh import Revision as Entry
 from pilotage.domain.mesh import ServiceMesh, ServiceMeshSpec
@@ -114,11 +114,23 @@ def test_at_rest_the_status_does_not_change_as_time_passes() -> None:
 
 def test_a_refusal_says_what_to_change_and_keeps_what_is_known_of_the_revisions() -> None:
     before = published((SETTLED, 0))
-    status = refused_status(Refused("no Istio 1.99 in the catalog", fix="pilotage get-revisions"), 2, NOW, before)
+    status = halted_status(Refused("no Istio 1.99 in the catalog", fix="pilotage get-revisions"), 2, NOW, before)
     stalled = conditions(status)["Stalled"]
     assert kstatus(status, 2) == "Failed"
     assert "no Istio 1.99 in the catalog. Next: pilotage get-revisions" in stalled["message"]
     assert status["revisions"] == before["revisions"]
+
+
+def test_charts_that_cannot_be_had_now_are_waited_for_and_a_stall_only_after_a_while() -> None:
+    before, cause = published((SETTLED, 0)), NoCharts("cannot get the chart base: no such host")
+    status = halted_status(cause, 2, NOW, before)
+    found = conditions(status)
+    assert kstatus(status, 2) == "InProgress"
+    assert "no such host" in found["Ready"]["message"]
+    assert status["revisions"] == before["revisions"]
+    later = halted_status(cause, 2, NOW + timedelta(minutes=11), status)
+    assert kstatus(later, 2) == "Failed"
+    assert "no such host" in conditions(later)["Stalled"]["message"]
 
 
 def test_the_reason_of_a_stall_is_the_code_that_has_a_page() -> None:

@@ -162,12 +162,6 @@ def test_a_caller_may_change_what_it_was_given(charts: Renderer) -> None:
     assert "mine" not in labels_of(_one(_revision(charts), "Deployment"))
 
 
-def test_a_registry_that_does_not_answer_is_refused_with_the_cause(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(Refused, match="connection refused"):
-        render_base(HelmEngine("oci://127.0.0.1:1/charts", ENGINE), AKS, NEW, "asm-1-31")
-
-
 @pytest.mark.parametrize(
     ("reference", "plain"),
     [

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 import pytest
 from loopback_api import Api, Asked, Reply, serving
 
-from pilotage.domain.errors import Refused
+from pilotage.domain.errors import NoCharts, Refused
 from pilotage.domain.mesh import ProfileName
 from pilotage.domain.profile import PROFILES
 from pilotage.domain.version import Version
+from pilotage.edge.chart_source import not_pulled
 from pilotage.edge.charts import HelmEngine, render_base
 
 ENGINE = Path(pytest.importorskip("helm_python").__file__)
@@ -97,3 +98,52 @@ def test_a_version_that_is_not_there_is_refused_and_leaves_nothing_behind(
     with pytest.raises(Refused, match=r"1\.30\.0"):
         render_base(HelmEngine(place(api), ENGINE), PROFILES[ProfileName.AKS], Version(1, 30, 0), "asm-1-30")
     assert not list((tmp_path / "cache").rglob("*.tgz"))
+
+
+def test_a_registry_that_cannot_serve_now_is_to_be_tried_again() -> None:
+    with serving(lambda _: Reply({"errors": []}, 503)) as api, pytest.raises(NoCharts, match=r"503.*HTTPS_PROXY"):
+        pulled(place(api))
+
+
+@pytest.mark.parametrize("answer", [401, 403, 404])
+def test_a_registry_that_says_no_is_a_refusal(answer: int) -> None:
+    with serving(lambda _: Reply({"errors": []}, answer)) as api, pytest.raises(Refused, match="cannot be used"):
+        pulled(place(api))
+
+
+def test_a_registry_that_does_not_answer_is_to_be_tried_again() -> None:
+    with pytest.raises(NoCharts, match="cannot get the chart oci://127.0.0.1:1/charts/base: .*connection refused"):
+        pulled("oci://127.0.0.1:1/charts")
+
+
+@pytest.mark.parametrize(
+    ("words", "becomes"),
+    [
+        ('Get "https://r.example/v2/": dial tcp: lookup r.example on 192.0.2.1:53: no such host', NoCharts),
+        ('Head "https://r.example/v2/": net/http: TLS handshake timeout', NoCharts),
+        ('Get "https://r.example/v2/": proxyconnect tcp: dial tcp 192.0.2.2:3128: i/o timeout', NoCharts),
+        ('GET "https://r.example/v2/": response status code 429: toomanyrequests: slow down', NoCharts),
+        ('GET "https://r.example/token": response status code 502: Bad Gateway', NoCharts),
+        ("no answer within 120 s, or killed", NoCharts),
+        ('GET "https://r.example/v2/": response status code 403: denied: no', Refused),
+        ("invalid reference: invalid repository", Refused),
+    ],
+)
+def test_only_who_says_no_is_not_asked_again(words: str, becomes: type[Exception]) -> None:
+    assert type(not_pulled("oci://r.example/charts/base", words)) is becomes
+
+
+def test_a_chart_that_is_cut_short_is_to_be_tried_again(registry: tuple[Registry, Api], tmp_path: Path) -> None:
+    made, _ = registry
+
+    def cut(asked: Asked) -> Reply:
+        reply = made.answer(asked)
+        return reply._replace(cut=20) if "/blobs/" in asked.path else reply
+
+    with serving(cut) as api, pytest.raises(NoCharts):
+        pulled(place(api))
+    assert not list((tmp_path / "cache").rglob("*.tgz"))
+
+
+def pulled(source: str) -> None:
+    render_base(HelmEngine(source, ENGINE), PROFILES[ProfileName.AKS], NEW, "asm-1-31")

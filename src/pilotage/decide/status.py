@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from pilotage.decide.announcements import ANNOUNCED, TROUBLE, announcements
 from pilotage.decide.install import control_plane
 from pilotage.domain.actions import Plan, Wait
-from pilotage.domain.errors import Refused
+from pilotage.domain.errors import NoCharts, Refused
 from pilotage.domain.findings import Finding, Severity
 from pilotage.domain.mesh import PatchState, Removal
 from pilotage.domain.objects import Obj
@@ -65,13 +65,18 @@ def status_of(plan: Plan, desired: Desired, snapshot: Snapshot, previous: Obj) -
     }
 
 
-def refused_status(refused: Refused, generation: int, now: datetime, previous: Obj) -> Obj:
-    """Nothing could be planned until a user changes something: what is known of the revisions stays as it was."""
-    words = f"{refused}. Next: {refused.fix}" if refused.fix else str(refused)
-    blocked = Plan("Blocked", waits=(Wait("the plan", words),), findings=refused.findings)
+def halted_status(cause: Refused | NoCharts, generation: int, now: datetime, previous: Obj) -> Obj:
+    """Nothing can be planned until a user changes something or charts are to be had: the revisions stay as known."""
     moment = _Moment(generation, now, previous)
     news = (moment.before(kind) for kind in (*ANNOUNCED, *TROUBLE))
-    return previous | _judged(blocked, moment, [before for before in news if before])
+    return previous | _judged(_halted(cause), moment, [before for before in news if before])
+
+
+def _halted(cause: Refused | NoCharts) -> Plan:
+    if isinstance(cause, NoCharts):
+        return Plan(_RENDERING, waits=(Wait("the charts", str(cause)),))
+    words = f"{cause}. Next: {cause.fix}" if cause.fix else str(cause)
+    return Plan("Blocked", waits=(Wait("the plan", words),), findings=cause.findings)
 
 
 def acknowledged_status(generation: int, now: datetime, previous: Obj) -> Obj:

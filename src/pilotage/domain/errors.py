@@ -28,6 +28,10 @@ class Retry(MeshError):
         self.after = after
 
 
+class NoCharts(Retry):
+    """The registry of Istio's charts does not answer, or cannot serve now. The message says what to check."""
+
+
 class TimedOut(MeshError):
     """A wait ended before the world got there; the message names the stuck object and its cause."""
 

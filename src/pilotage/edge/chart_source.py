@@ -2,12 +2,13 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from pilotage.domain.errors import Refused
+from pilotage.domain.errors import MeshError, NoCharts, Refused
 from pilotage.domain.version import Version
 
 OCI: Final = "oci://"
@@ -21,6 +22,9 @@ _FOLDERS: Final = {
     "gateway": ("gateway", "manifests/charts/gateway"),
 }
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+# Go's words where no whole answer came (`Get "https://…": dial tcp …`), and oras' for an answer that is not a "no".
+_DOWN: Final = re.compile(r'\b(Get|Head) "|status code (429|5\d\d)|unexpected EOF|reset by peer|i/o timeout|no answer')
+_AGAIN: Final = 5.0  # seconds
 
 Pull = Callable[[str, Version, Path], None]
 
@@ -54,6 +58,21 @@ def locate(source: str, chart: str, version: Version, pull: Pull) -> Path:
     raise Refused(
         f"No chart {chart} of version {version} in {folder}.",
         fix="set spec.artifacts.charts to a folder that holds base, istiod and gateway, or to oci://…",
+    )
+
+
+def not_pulled(reference: str, words: str) -> MeshError:
+    """NoCharts where the registry did not answer or cannot serve now, by the engine's words; Refused for a "no"."""
+    said = words.rpartition('": ')[2]
+    if _DOWN.search(words):
+        return NoCharts(
+            f"cannot get the chart {reference}: {said}; check network, DNS, HTTPS_PROXY and the registry, or have a "
+            "folder as spec.artifacts.charts (enable --charts)",
+            after=_AGAIN,
+        )
+    return Refused(
+        f"The chart {reference} cannot be used: {said}",
+        fix="check that spec.artifacts.charts (enable --charts) names a registry that has it and lets you read it",
     )
 
 

@@ -10,20 +10,20 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
 import yaml
 
-from pilotage.domain.errors import Refused
+from pilotage.domain.errors import MeshError, Refused
 from pilotage.domain.names import managed_config, suffixed
 from pilotage.domain.objects import Obj
 from pilotage.domain.profile import Profile
 from pilotage.domain.state import Revision
 from pilotage.domain.version import Version
-from pilotage.edge.chart_source import locate, plain_http
+from pilotage.edge.chart_source import locate, not_pulled, plain_http
 from pilotage.edge.chart_values import Values, base_values, revision_values
 from pilotage.edge.engine import Engine, EngineFailed
 from pilotage.edge.managed_config import without_defaults
@@ -34,6 +34,7 @@ _SECONDS: Final = 120  # a pull over a slow line; a render takes less than one
 _REMEMBERED: Final = 16  # two revisions and a base, with room for edits of their values
 _PACKAGE: Final = "helm_python"
 _ENGINE: Final = Engine()
+_No = Callable[[str], MeshError]  # an error of ours for the words of an engine
 _begins: ContextVar[Callable[[], None]] = ContextVar("begins", default=lambda: None)
 
 
@@ -48,7 +49,7 @@ class ChartRelease(msgspec.Struct, frozen=True):
 
 
 class Renderer(Protocol):
-    """Raises Refused with the engine's words where a chart is not there or does not render."""
+    """Raises Refused with the engine's words where a chart is not there or does not render; NoCharts."""
 
     def render(self, release: ChartRelease) -> tuple[Obj, ...]:
         """Whole objects in apply order."""
@@ -65,22 +66,24 @@ class HelmEngine:
         path = locate(self._source, release.chart, release.version, self._pull)
         wanted = {"path": str(path), "name": release.name, "namespace": release.namespace, "values": release.values}
         request = msgspec.json.encode(wanted, order="sorted")
-        answer = kept(self._package, path, request, lambda: self._ask(release.chart, request, again=True))
+        no = partial(_refused, release.chart)
+        answer = kept(self._package, path, request, lambda: self._ask(request, no, again=True))
         return in_order([whole(obj, release.namespace) for obj in msgspec.json.decode(answer)["objects"]])
 
     def _pull(self, reference: str, version: Version, folder: Path) -> None:
         request = {"pull": reference, "version": str(version), "destination": str(folder)}
-        self._ask(reference, msgspec.json.encode({**request, "plain_http": plain_http(reference)}))
+        wanted = msgspec.json.encode({**request, "plain_http": plain_http(reference)})
+        self._ask(wanted, partial(not_pulled, reference))
 
-    def _ask(self, subject: str, request: bytes, *, again: bool = False) -> bytes:
+    def _ask(self, request: bytes, no: _No, *, again: bool = False) -> bytes:
         _begins.get()()
         try:
             answer = _ENGINE.ask(request, again=again)
         except EngineFailed as failed:
-            raise _refused(subject, str(failed)) from failed
+            raise no(str(failed)) from failed
         error: str = msgspec.json.decode(answer).get("error", "")
         if error:
-            raise _refused(subject, error)
+            raise no(error)
         return answer
 
 
@@ -96,7 +99,7 @@ class HelmBinary:
         words += ["--include-crds", "--values", "-"]
         values = msgspec.json.encode(release.values, order="sorted")
         request = b"\n".join((*map(str.encode, words), values))
-        text = kept(Path(self._helm), path, request, lambda: _run(release.chart, words, values))
+        text = kept(Path(self._helm), path, request, lambda: _run(words, values, partial(_refused, release.chart)))
         try:
             objects = parse(text.decode())
         except (yaml.YAMLError, ValueError) as error:
@@ -105,7 +108,8 @@ class HelmBinary:
 
     def _pull(self, reference: str, version: Version, folder: Path) -> None:
         words = [self._helm, "pull", reference, "--version", str(version), "--destination", str(folder)]
-        _run(reference, [*words, "--plain-http"] if plain_http(reference) else words, b"")
+        plain = ["--plain-http"] if plain_http(reference) else []
+        _run([*words, *plain], b"", partial(not_pulled, reference))
 
 
 class Remembering:
@@ -184,14 +188,14 @@ def render_revision(
     return tuple(without_defaults(obj, config, asked) for obj in objects)
 
 
-def _run(subject: str, words: list[str], stdin: bytes) -> bytes:
+def _run(words: list[str], stdin: bytes, no: _No) -> bytes:
     _begins.get()()
     try:
         done = subprocess.run(words, input=stdin, capture_output=True, timeout=_SECONDS, check=False)
     except subprocess.TimeoutExpired as late:
-        raise _refused(subject, f"no answer within {_SECONDS} s") from late
+        raise no(f"no answer within {_SECONDS} s") from late
     if done.returncode:
-        raise _refused(subject, done.stderr.decode(errors="replace").strip()[-2000:] or f"exit code {done.returncode}")
+        raise no(done.stderr.decode(errors="replace").strip()[-2000:] or f"exit code {done.returncode}")
     return done.stdout
 
 
