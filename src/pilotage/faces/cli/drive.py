@@ -5,9 +5,9 @@ loop under the same Lease until its step is done.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn, Self
 
 import click
 from msgspec import structs, to_builtins
@@ -36,8 +36,8 @@ NO_MESH: Final = Finding("MeshNotEnabled", "no ServiceMesh is in this cluster", 
 _WITHOUT_I: Final = "the same command without --istioNamespace"
 _QUIET: Final = 12.0  # seconds without a renewal of the operator's Lease after which it is said; a restart takes less
 _GONE: Final = 60.0  # after which it is not waited for any more
-_TRIES: Final = 10  # of an edit, while somebody publishes the status at the same moment
 _DOWN: Final = 15.0  # the same, where it had been quiet for longer than that before
+_TRIES: Final = 10  # of an edit, while somebody publishes the status at the same moment
 
 
 class Following(NamedTuple):
@@ -51,6 +51,11 @@ class Following(NamedTuple):
     timeout: float
     local: bool = False
     operator: Operator | None = None
+
+    @classmethod
+    def of(cls, title: str, flags: Mapping[str, Any]) -> Self:
+        """As the flags of a verb that takes --output, --timeout and --local say."""
+        return cls(title, flags["output"], flags["timeout"], flags["local"])
 
 
 def enabled_mesh(session: Session, *, leaving: bool = False) -> ServiceMesh:

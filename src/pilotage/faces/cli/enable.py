@@ -75,7 +75,7 @@ def enable(session: Session, revision: str | None, version: str | None, profile:
         return report(flags["output"], words, findings=findings)
     if not flags["wait"]:
         return report(flags["output"], f"{entry.name} was asked for.", then="pilotage status", findings=findings)
-    how = Following(f"enable {entry.name}", flags["output"], flags["timeout"], flags["local"])
+    how = Following.of(f"enable {entry.name}", flags)
     follow(session, mesh, how, settled("Settled", "Canary"))
     canary = as_installed(canary)
     unproven = prove(canary, flags["timeout"])
@@ -107,7 +107,7 @@ def disable(session: Session, **flags: Any) -> None:
     edit(session, mesh, spec, confirm_annotation(mark), dry_run=False)
     if not flags["wait"]:
         return report(flags["output"], f"{gone} will be removed.", then="pilotage status")
-    follow(session, mesh, Following("disable", flags["output"], flags["timeout"], flags["local"]), settled("Disabled"))
+    follow(session, mesh, Following.of("disable", flags), settled("Disabled"))
     return report(flags["output"], f"{gone} removed. Kept: {_KEPT}.")
 
 

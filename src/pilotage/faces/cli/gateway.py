@@ -78,7 +78,7 @@ def enable(session: Session, kind: str, name: str | None, namespace: str | None,
     edit(session, mesh, asked.spec, {}, dry_run=False)
     if not flags["wait"]:
         return report(flags["output"], f"Gateway {wish.name} was asked for.", then="pilotage gateway list")
-    how = Following(f"gateway enable {wish.name}", flags["output"], flags["timeout"], flags["local"])
+    how = Following.of(f"gateway enable {wish.name}", flags)
     follow(session, asked, how, settled("Settled", "Canary"))
     return report(flags["output"], _installed(session, wish.name), then="pilotage gateway list", findings=findings)
 
@@ -114,7 +114,7 @@ def disable(session: Session, name: str | None, kind: str | None, **flags: Any) 
     edit(session, mesh, asked.spec, gateway_annotation(mark, force=flags["force"]), dry_run=False)
     if not flags["wait"]:
         return report(flags["output"], f"Gateway {place.name} will be removed.", then="pilotage gateway list")
-    how = Following(f"gateway disable {place.name}", flags["output"], flags["timeout"], flags["local"])
+    how = Following.of(f"gateway disable {place.name}", flags)
     made = follow(session, asked, how, settled("Settled", "Canary"))
     stays = next((each for each in made.findings if (each.code, each.subject) == ("GatewayLeaving", str(place))), None)
     if stays:

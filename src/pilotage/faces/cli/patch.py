@@ -64,7 +64,7 @@ def start(session: Session, revision: str | None, **flags: Any) -> None:
     if not flags["wait"]:
         words = f"{move.words}." if move.begun else f"{move.entry.name}: {move.to} was asked for."
         return report(flags["output"], words, then="pilotage status")
-    how = Following(f"patch start {move.entry.name}", flags["output"], flags["timeout"], flags["local"])
+    how = Following.of(f"patch start {move.entry.name}", flags)
     made = _followed(session, mesh, how, move)
     if made.patch is not None:
         cause = f"{made.patch.to} was taken back, {move.entry.name} runs {made.patch.before} again"

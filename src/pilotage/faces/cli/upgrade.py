@@ -62,7 +62,7 @@ def start(session: Session, revision: str, version: str | None, **flags: Any) ->
     canary = Canary(session, mesh if there else asked_for(mesh, Entry(revision, version)), target)
     if there:
         _refuse_unless_resumed(there, stable, version)
-    how = Following(f"upgrade start {revision}", flags["output"], flags["timeout"], flags["local"])
+    how = Following.of(f"upgrade start {revision}", flags)
     if flags["wait"] and not flags["dry_run"]:
         how = how._replace(operator=who_acts(session, mesh, how.local))
     findings = () if there else _ask(canary, mesh, config, flags["dry_run"])
@@ -149,7 +149,7 @@ def _decide(session: Session, verb: Verb, flags: dict[str, Any]) -> None:
     _write_intent(session, mesh, keep, force_annotation(mark) if flags["force"] else confirm_annotation(mark))
     if not flags["wait"]:
         return report(flags["output"], f"{remove} will be removed.", then="pilotage status", findings=findings)
-    follow(session, mesh, Following(str(verb), flags["output"], flags["timeout"], flags["local"]), settled("Settled"))
+    follow(session, mesh, Following.of(str(verb), flags), settled("Settled"))
     words = f"{remove} was removed; {keep.name} is the only control plane."
     told = () if flags["output"] == "table" else findings  # a table has shown them ahead of the question
     return report(flags["output"], words, then="pilotage status", findings=told)
