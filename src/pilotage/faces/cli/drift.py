@@ -10,6 +10,7 @@ from pilotage.decide.freeing import RESTARTABLE
 from pilotage.domain.errors import Retry, Unreachable
 from pilotage.faces.cli.drifted import Drifted, drifted
 from pilotage.faces.cli.kinds import kind_of
+from pilotage.faces.cli.labels import selector_option
 from pilotage.faces.cli.options import command, duration
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.drift import csv_text, document, lines
@@ -23,7 +24,7 @@ _FORMATS = ["table", "json", "yaml", "csv"]
 @click.option(
     "-n", "--namespace", "namespaces", multiple=True, metavar="NAMESPACE", help="Only there; may be repeated."
 )
-@click.option("-l", "--selector", default="", metavar="LABELS", help="Only pods with these labels.")
+@selector_option("Only pods with these labels.", default="")
 @click.option("--revision", default="", metavar="REVISION", help="Only proxies that are of it, or would be.")
 @click.option("--workload", default="", metavar="[KIND/]NAME", help="Only this workload.")
 @click.option("--behind", is_flag=True, help="Only what is behind.")

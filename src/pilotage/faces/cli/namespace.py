@@ -14,6 +14,7 @@ from pilotage.domain.names import INJECTION, REV
 from pilotage.domain.state import Snapshot
 from pilotage.edge.apply import apply
 from pilotage.edge.proof import UNTRIED, Trial, fails, selecting, settled_proof
+from pilotage.faces.cli.labels import selector_option
 from pilotage.faces.cli.options import command, dry_run, output
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.emit import emit
@@ -33,7 +34,7 @@ class Target(NamedTuple):
 @command()
 @click.argument("names", nargs=-1, metavar="NAME…")
 @click.option("--to", "to", required=True, metavar="TAG|REVISION", help="What is to inject their new pods.")
-@click.option("-l", "--selector", metavar="LABELS", help="Namespaces with these labels, instead of names.")
+@selector_option("Namespaces with these labels, instead of names.")
 @click.option("--remove-injection-label", is_flag=True, help="Remove istio-injection, which would win over the label.")
 @dry_run
 @output
