@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pilotage.decide.gateway_service import gateway_service
 from pilotage.decide.versions import versions_of
+from pilotage.decide.whole import refuse_halves
 from pilotage.domain.catalog import Catalog
 from pilotage.domain.gateways import gateways_of
 from pilotage.domain.mesh import Gateway, Mode, Owner, ServiceMesh
@@ -50,7 +51,9 @@ def _render(
     own = {entry.name: entry.values for entry in mesh.spec.revisions}
     objects = {BASE: render_base(renderer, profile, managed[-1].version, revisions[0].name)}
     for revision in managed:
-        objects[revision.name] = render_revision(renderer, profile, revision, (mesh.spec.values, own[revision.name]))
+        layers = (mesh.spec.values, own[revision.name])
+        objects[revision.name] = render_revision(renderer, profile, revision, layers)
+        refuse_halves(revision.name, objects[revision.name])
     return objects
 
 
