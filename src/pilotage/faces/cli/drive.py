@@ -1,13 +1,13 @@
-"""Verbs of intent write the resource, then follow it. Called by `enable` and `upgrade`.
+"""Verbs of intent write the resource, then follow it. Called by `enable`, `upgrade`, `patch`, `gateway`, `maintenance`.
 
 Where an operator is installed it does the work and the verb only looks; else, or with --local, the verb runs the same
 loop under the same Lease until its step is done.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any, Final, NamedTuple, NoReturn, Self
+from typing import Any, Final, NamedTuple, Self
 
 import click
 from msgspec import structs, to_builtins
@@ -15,7 +15,7 @@ from msgspec import structs, to_builtins
 from pilotage.decide.ownership import owner_of
 from pilotage.domain.actions import Plan
 from pilotage.domain.errors import Refused
-from pilotage.domain.findings import Finding, Verb
+from pilotage.domain.findings import Finding
 from pilotage.domain.mesh import Mode, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.names import LEASE
 from pilotage.domain.objects import Obj
@@ -25,10 +25,9 @@ from pilotage.edge.kube import Conflict
 from pilotage.edge.lease import Lease, LeaseHeld
 from pilotage.edge.mesh import MESH, edit_mesh, ensure_namespace, parse_mesh, read_mesh
 from pilotage.edge.operators import SELECTOR, Operator, Renewals, find_operator, real_now
+from pilotage.faces.cli.answer import refuse
 from pilotage.faces.cli.session import Session
 from pilotage.faces.cli.until import run_until, until_ready
-from pilotage.faces.render.emit import emit
-from pilotage.faces.render.findings import document, text
 from pilotage.faces.render.progress import Progress
 from pilotage.reconcile import Reconciler
 
@@ -114,20 +113,6 @@ def _changed(before: ServiceMeshSpec, spec: ServiceMeshSpec) -> Iterator[tuple[s
         yield "patches", {"patches": to_builtins(patches)}
     if spec != structs.replace(before, maintenance_windows=windows, patches=patches, gateways=gateways):
         yield "revisions", {"revisions": to_builtins(spec.revisions), "mode": spec.mode}
-
-
-def refuse(finding: Finding) -> NoReturn:
-    """Raises Refused with the one finding."""
-    raise Refused(finding.message, fix=finding.fix, findings=(finding,))
-
-
-def refuse_if_blocked(findings: Iterable[Finding], verb: Verb, words: str) -> None:
-    """Raises Refused carrying every finding where one of them blocks the verb."""
-    every = tuple(findings)
-    blocking = [finding for finding in every if finding.blocks(verb)]
-    if blocking:
-        cause = blocking[0].message if len(blocking) == 1 else f"{len(blocking)} findings are against it"
-        raise Refused(f"{words}: {cause}", fix=blocking[0].fix, findings=every)
 
 
 def follow(session: Session, mesh: ServiceMesh, how: Following, reached: Callable[[Plan], bool]) -> Plan:
@@ -217,23 +202,6 @@ def _leading(session: Session, namespace: str, timeout: float) -> Iterator[Recon
 def settled(*phases: str) -> Callable[[Plan], bool]:
     """Reached when the plan is in one of the phases with nothing left to do or to wait for."""
     return lambda plan: plan.phase in phases and plan.settled
-
-
-def report(output: str, words: str, *, then: str = "", findings: Iterable[Finding] = ()) -> None:
-    """The answer of a verb: one sentence and the next step, or a document of both and every finding."""
-    every = tuple(findings)
-    answer = {"message": words, "next": then, "findings": [document(finding) for finding in every]}
-
-    def lines() -> list[str]:
-        return [*text(every), words, *([f"Next: {then}"] if then else [])]
-
-    emit(output, answer, lines)
-
-
-def say(findings: Iterable[Finding], output: str) -> None:
-    """Findings ahead of a question; in a document they come with the answer."""
-    for line in text(findings) if output == "table" else ():
-        click.echo(line, err=True)
 
 
 def local_option(function: Callable[..., Any]) -> Callable[..., Any]:

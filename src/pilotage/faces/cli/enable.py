@@ -20,18 +20,10 @@ from pilotage.edge.crds import update
 from pilotage.edge.mesh import create_mesh, read_mesh, with_revisions
 from pilotage.edge.observe import observe
 from pilotage.faces.cli import options
+from pilotage.faces.cli.answer import refuse_if_blocked, report
 from pilotage.faces.cli.ask import confirm
 from pilotage.faces.cli.canary import Canary, as_installed, injects, newest_revision, preflight_of, prove
-from pilotage.faces.cli.drive import (
-    Following,
-    edit,
-    enabled_mesh,
-    follow,
-    local_option,
-    refuse_if_blocked,
-    report,
-    settled,
-)
+from pilotage.faces.cli.drive import Following, edit, enabled_mesh, follow, local_option, settled
 from pilotage.faces.cli.session import Session
 from pilotage.faces.cli.until import until_ready
 

@@ -25,19 +25,9 @@ from pilotage.domain.state import Snapshot
 from pilotage.edge.observe import PREFLIGHT, observe
 from pilotage.edge.permissions import missing_permissions, needs_of
 from pilotage.faces.cli import options
+from pilotage.faces.cli.answer import refuse, refuse_if_blocked, report, say
 from pilotage.faces.cli.ask import confirm
-from pilotage.faces.cli.drive import (
-    Following,
-    edit,
-    enabled_mesh,
-    follow,
-    local_option,
-    refuse,
-    refuse_if_blocked,
-    report,
-    say,
-    settled,
-)
+from pilotage.faces.cli.drive import Following, edit, enabled_mesh, follow, local_option, settled
 from pilotage.faces.cli.session import Session
 
 _LISTED = frozenset({"mesh", "live"})

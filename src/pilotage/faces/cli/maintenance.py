@@ -14,8 +14,9 @@ from pilotage.domain.findings import Finding
 from pilotage.domain.maintenance import MaintenanceWindow
 from pilotage.domain.mesh import Mode, ServiceMesh
 from pilotage.faces.cli import options
+from pilotage.faces.cli.answer import refuse, report
 from pilotage.faces.cli.ask import confirm
-from pilotage.faces.cli.drive import NO_MESH, edit, enabled_mesh, refuse, report
+from pilotage.faces.cli.drive import NO_MESH, edit, enabled_mesh
 from pilotage.faces.cli.judged import operator_of
 from pilotage.faces.cli.session import Session
 from pilotage.faces.cli.windowflags import schedule_flags, window_of

@@ -16,8 +16,9 @@ from pilotage.domain.mesh import ServiceMesh
 from pilotage.domain.version import Version
 from pilotage.edge.mesh import read_mesh, with_revisions
 from pilotage.faces.cli import options
+from pilotage.faces.cli.answer import refuse, report
 from pilotage.faces.cli.ask import confirm
-from pilotage.faces.cli.drive import Following, edit, enabled_mesh, follow, local_option, refuse, report
+from pilotage.faces.cli.drive import Following, edit, enabled_mesh, follow, local_option
 from pilotage.faces.cli.session import Session
 
 _QUESTION = "{move} now, whatever its window and age: istiod first, then its gateways.{pin} Go on?"

@@ -17,21 +17,10 @@ from pilotage.domain.state import Revision, Snapshot
 from pilotage.edge.apply import apply
 from pilotage.edge.mesh import with_revisions
 from pilotage.faces.cli import options
+from pilotage.faces.cli.answer import refuse, refuse_if_blocked, report, say
 from pilotage.faces.cli.ask import confirm
 from pilotage.faces.cli.canary import Canary, as_installed, asked_for, injects, mesh_config_actions, preflight_of, prove
-from pilotage.faces.cli.drive import (
-    Following,
-    edit,
-    enabled_mesh,
-    follow,
-    local_option,
-    refuse,
-    refuse_if_blocked,
-    report,
-    say,
-    settled,
-    who_acts,
-)
+from pilotage.faces.cli.drive import Following, edit, enabled_mesh, follow, local_option, settled, who_acts
 from pilotage.faces.cli.judged import judged, skewed
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.status import revision_lines, status_of
