@@ -2,17 +2,17 @@
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from stage import SetStage
 
 from worlds import revision, world
 
 A, B = "istio-shared-configmap-1-30", "istio-shared-configmap-1-31"
 
 
-def test_copy_writes_the_new_revisions_configmap(stage: Callable) -> None:
+def test_copy_writes_the_new_revisions_configmap(stage: SetStage) -> None:
     on = stage(world(revision("1-30"), configs={A: "accessLogFile: /dev/stdout\n"}))
     answer = on.pilotage("mesh-config", "copy", "--from", "1-30", "--to", "1-31")
     assert answer.code == 0
@@ -21,13 +21,13 @@ def test_copy_writes_the_new_revisions_configmap(stage: Callable) -> None:
     assert body["data"] == {"mesh": "accessLogFile: /dev/stdout\n"}
 
 
-def test_copy_of_nothing_is_refused(stage: Callable) -> None:
+def test_copy_of_nothing_is_refused(stage: SetStage) -> None:
     answer = stage(world()).pilotage("mesh-config", "copy", "--from", "1-30", "--to", "1-31")
     assert answer.code == 3
     assert "1-30 has no mesh configuration" in answer.err
 
 
-def test_diff_names_each_setting(stage: Callable) -> None:
+def test_diff_names_each_setting(stage: SetStage) -> None:
     on = stage(world(configs={A: "accessLogFile: /dev/stdout\n", B: "enableTracing: true\n"}))
     assert on.pilotage("mesh-config", "diff", "--from", "1-30", "--to", "1-31").out.splitlines() == [
         "SETTING         1-30          1-31",
@@ -39,14 +39,14 @@ def test_diff_names_each_setting(stage: Callable) -> None:
 
 
 @pytest.mark.parametrize("text", ["acessLogFile: /dev/stdout\n", "a: [\n", "\taccessLogFile: x\n"])
-def test_validate_finds_what_istiod_would_skip(stage: Callable, text: str) -> None:
+def test_validate_finds_what_istiod_would_skip(stage: SetStage, text: str) -> None:
     answer = stage(world(configs={A: text})).pilotage("mesh-config", "validate", "-r", "1-30")
     assert answer.code == 3
     assert "MeshConfigInvalid" in answer.out
     assert "pilotage explain MeshConfigInvalid" in answer.out
 
 
-def test_validate_takes_a_file_and_a_manifest(stage: Callable, tmp_path: Path) -> None:
+def test_validate_takes_a_file_and_a_manifest(stage: SetStage, tmp_path: Path) -> None:
     plain, manifest = tmp_path / "mesh.yaml", tmp_path / "cm.yaml"
     plain.write_text("accessLogFile: /dev/stdout\n")
     manifest.write_text("kind: ConfigMap\ndata:\n  mesh: |\n    nonsense: 1\n")
@@ -56,7 +56,7 @@ def test_validate_takes_a_file_and_a_manifest(stage: Callable, tmp_path: Path) -
     assert on.pilotage("mesh-config", "validate", "-f", str(tmp_path / "none")).code == 2
 
 
-def test_delete_is_for_removed_revisions_only_and_asks(stage: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_delete_is_for_removed_revisions_only_and_asks(stage: SetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     on = stage(world(revision("1-31"), configs={A: "", B: ""}))
     assert on.pilotage("mesh-config", "delete", "-r", "1-31", "-y").code == 3
     monkeypatch.setattr("sys.stdin", io.StringIO(""))

@@ -1,12 +1,12 @@
 """`releases`, as typed: what is new for this mesh and why it matters."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from stage import SetStage
 from tools.rbac.verbs import ROLE_OF, Role
 
 from pilotage.decide.announcements import announcements
@@ -29,11 +29,11 @@ def istiods(*versions: str) -> Any:
     return world(*planes, catalog=packaged_catalog(), now=NOW)
 
 
-def document(stage: Callable, snapshot: Any, *words: str) -> Any:
+def document(stage: SetStage, snapshot: Any, *words: str) -> Any:
     return json.loads(stage(snapshot).pilotage("releases", "-o", "json", *words).out)
 
 
-def test_a_mesh_of_anyone_is_told_what_each_patch_fixes(stage: Callable) -> None:
+def test_a_mesh_of_anyone_is_told_what_each_patch_fixes(stage: SetStage) -> None:
     (found,) = document(stage, istiods("1.30.3"))["revisions"]
     assert [patch["version"] for patch in found["patches"]] == ["1.30.5", "1.30.4"]
     assert found["patches"][1]["security"] == ["ISTIO-SECURITY-2026-006"]
@@ -44,7 +44,7 @@ def test_a_mesh_of_anyone_is_told_what_each_patch_fixes(stage: Callable) -> None
     assert (found["supportedUntil"], found["supportStatus"]) == ("2026-11-30", "expected")
 
 
-def test_the_table_says_why_it_matters_and_until_when_the_catalog_is_complete(stage: Callable) -> None:
+def test_the_table_says_why_it_matters_and_until_when_the_catalog_is_complete(stage: SetStage) -> None:
     answer = stage(istiods("1.30.4", "1.31.1")).pilotage("releases")
     lines = answer.out.splitlines()
     assert lines[0].split() == ["Revision", "Version", "NewestPatch", "Fixes", "NewerMinors", "SupportedUntil"]
@@ -67,7 +67,7 @@ def test_the_table_says_why_it_matters_and_until_when_the_catalog_is_complete(st
         ("1.22", ["1.30.5", "1.30.4"], ["1.31"]),  # not what the mesh has already
     ],
 )
-def test_since_leaves_out_what_came_before(stage: Callable, since: str, patches: list[str], minors: list[str]) -> None:
+def test_since_leaves_out_what_came_before(stage: SetStage, since: str, patches: list[str], minors: list[str]) -> None:
     (found,) = document(stage, istiods("1.30.3"), "--since", since)["revisions"]
     assert [patch["version"] for patch in found["patches"]] == patches
     assert [minor["minor"] for minor in found["minors"]] == minors
@@ -81,18 +81,18 @@ def test_since_leaves_out_what_came_before(stage: Callable, since: str, patches:
         ("1.31.0", "security: 1.31.1 fixes 1 CVE, highest CVSS 6.8"),
     ],
 )
-def test_the_most_pressing_reason_is_the_one_line(stage: Callable, version: str, why: str) -> None:
+def test_the_most_pressing_reason_is_the_one_line(stage: SetStage, version: str, why: str) -> None:
     (found,) = document(stage, istiods(version))["revisions"]
     assert found["why"] == why
 
 
-def test_without_istio_there_is_nothing_to_tell_and_no_failure(stage: Callable) -> None:
+def test_without_istio_there_is_nothing_to_tell_and_no_failure(stage: SetStage) -> None:
     answer = stage(istiods()).pilotage("releases")
     assert answer.code == 0
     assert "No Istio control plane" in answer.err
 
 
-def test_a_since_that_is_neither_day_nor_version_is_a_usage_error(stage: Callable) -> None:
+def test_a_since_that_is_neither_day_nor_version_is_a_usage_error(stage: SetStage) -> None:
     answer = stage(istiods("1.30.3")).pilotage("releases", "--since", "lately")
     assert answer.code == 2
     assert "neither a day such as 2026-09-01 nor a version" in answer.err
