@@ -18,7 +18,7 @@ _PLACE = "FILE|configmap/NAMESPACE/NAME|URL"
 
 
 @options.command()
-@click.argument("place", metavar=_PLACE, type=options.place_of_catalog)
+@click.argument("place", metavar=_PLACE, type=options.place_of_catalog, shell_complete=options.files)
 @options.output
 def verify(session: Session, place: str, output: str) -> None:
     """Check a catalog of your own before it is used, and show what it would change for this mesh.

@@ -3,7 +3,7 @@
 import sys
 
 import click
-from click.shell_completion import ShellComplete, get_completion_class
+from click.shell_completion import FishComplete, ShellComplete, get_completion_class
 
 from pilotage.faces.cli.run import COMPLETE
 
@@ -18,15 +18,23 @@ def completion(context: click.Context, shell: str) -> None:
 
     \b
       source <(pilotage completion bash)
-      source <(pilotage completion zsh)
+      source <(pilotage completion zsh)     # after: autoload -Uz compinit; compinit
       pilotage completion fish | source
 
-    `kubectl pilotage` is completed by kubectl's own script.
+    In a file that the shell reads at its start, such as ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish, the line is
+    for every session. `kubectl pilotage` is completed by kubectl's own script.
     """
-    made = get_completion_class(shell)
+    made = _Fish if shell == "fish" else get_completion_class(shell)
     if made is None:
         raise click.UsageError(f"click knows no completion for {shell}")
     click.echo(made(context.find_root().command, {}, "pilotage", COMPLETE).source())
+
+
+class _Fish(FishComplete):
+    """click's own script takes what follows the first comma of an explanation away."""
+
+    def source(self) -> str:
+        return super().source().replace('string split ","', 'string split --max 1 ","')
 
 
 def for_kubectl() -> None:

@@ -37,7 +37,12 @@ _KEPT = "CRDs and Istio resources, the CA's secret, the namespace and the mesh c
 @click.option(
     "--profile", type=click.Choice([name.value for name in ProfileName]), help="Names to use; istio if not given."
 )
-@click.option("--charts", metavar="FOLDER|oci://…", help="Where Istio's charts are; {version} stands for the version.")
+@click.option(
+    "--charts",
+    metavar="FOLDER|oci://…",
+    shell_complete=options.files,
+    help="Where Istio's charts are; {version} stands for the version.",
+)
 @click.option("--hub", help="Registry and path of the images.")
 @local_option
 @options.dry_run

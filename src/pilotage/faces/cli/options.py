@@ -4,12 +4,15 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from pilotage.faces.cli.session import Session
 from pilotage.faces.cli.spelling import booleans
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -42,6 +45,13 @@ def place_of_catalog(text: str) -> str:
     return text
 
 
+def files(_: click.Context, __: click.Parameter, begun: str) -> "list[CompletionItem[str]]":
+    """`shell_complete` of an option that may name a file or a folder: the shell knows them."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(begun, type="file")]
+
+
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """Into the session; what is typed, at whatever level, wins over what the environment says."""
     session = ctx.ensure_object(Session)
@@ -72,7 +82,7 @@ def version() -> click.Option:
 def everywhere() -> list[click.Option]:
     """Which cluster, which mesh, which day. Kept in the Session, not passed to the verb."""
     return [
-        _shared("-c", "--kubeconfig", metavar="FILE", help="Kubernetes configuration file."),
+        _shared("-c", "--kubeconfig", metavar="FILE", shell_complete=files, help="Kubernetes configuration file."),
         _shared("--context", metavar="NAME", help="Context of the configuration file."),
         _shared("-i", "--istioNamespace", "istio_namespace", metavar="NAMESPACE", help="Namespace of the mesh."),
         _shared(
@@ -94,6 +104,7 @@ def everywhere() -> list[click.Option]:
             "catalog_place",
             type=place_of_catalog,
             metavar="FILE|configmap/NAMESPACE/NAME|URL",
+            shell_complete=files,
             help="Catalog of releases: a file, key catalog.yaml of a ConfigMap, or a URL with --catalog-key.",
         ),
         _shared(
