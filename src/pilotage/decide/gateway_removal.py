@@ -10,9 +10,9 @@ from typing import NamedTuple
 from msgspec import structs
 
 from pilotage.decide.force import gateway_confirmed, gateway_forced
+from pilotage.decide.gateway_entry import address_of
 from pilotage.decide.gateway_rules import asked_for
 from pilotage.decide.gateway_stages import leaving_stages, pieces
-from pilotage.decide.gatewaylist import address_of
 from pilotage.decide.inventory import is_ours, part_of
 from pilotage.decide.soak import soaking, soaks, stamp
 from pilotage.decide.stages import unfinished

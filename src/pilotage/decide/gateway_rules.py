@@ -5,10 +5,11 @@ Called by `preflight`, `health`, `plan` and the verbs of gateways.
 
 from collections.abc import Iterable, Iterator
 
+from pilotage.decide.gateway_entry import address_of, another_type
 from pilotage.decide.inventory import is_ours
 from pilotage.domain.cluster import Pod
 from pilotage.domain.findings import Finding
-from pilotage.domain.gateways import gateways_of
+from pilotage.domain.gateways import gateways_of, place_of
 from pilotage.domain.mesh import Gateway
 from pilotage.domain.names import GATEWAY_TEMPLATES, INJECTION, REV, suffixed
 from pilotage.domain.objects import ObjectRef
@@ -44,6 +45,22 @@ def foreign_gateways(snapshot: Snapshot, gateways: Iterable[Gateway], revisions:
             message = f"gateway {gateway.name} cannot be installed: somebody else's stands there: {listed}"
             fix = "give the gateway another name, or remove that installation with the tool that made it"
             yield Finding("ForeignGateway", message, gateway.name, fix)
+
+
+def type_held(snapshot: Snapshot, gateways: Iterable[Gateway]) -> Iterator[Finding]:
+    """Gateways that came back with another type than their Service has: its address would be lost with a change."""
+    for gateway in gateways:
+        place = place_of(gateway)
+        service = snapshot.live.get(ObjectRef("v1", "Service", place.namespace, place.name))
+        entry = another_type(service, gateway)
+        if service is None or entry is None or not is_ours(service):
+            continue
+        address = address_of(service)
+        kept = f" and its address {address}" if address else ""
+        message = f"gateway {place.name} is asked for as {gateway.type}: its Service stays {entry.type} as it was{kept}"
+        back = f"pilotage gateway enable --type {entry.type.lower()} --name {place.name} -n {place.namespace}"
+        fix = f"take it out of spec.gateways, then {back}; or give its address up: pilotage gateway disable {place}"
+        yield Finding("GatewayTypeHeld", message, place.name, fix)
 
 
 def namespace_labelled(snapshot: Snapshot, gateways: Iterable[Gateway]) -> Iterator[Finding]:

@@ -2,11 +2,13 @@
 
 It outlives every revision, and with it its address. Held are type, selector and what the resource asks for; ports, node
 ports, families, traffic policies and every other field or annotation are the user's and the load balancer's.
+An entry of another type than the one that stands changes nothing of it, for the address would be lost.
 """
 
 from collections.abc import Iterator
 from typing import Any, Final
 
+from pilotage.decide.gateway_entry import another_type, entry_annotation
 from pilotage.decide.inventory import digested, stamped, stands
 from pilotage.domain.actions import Action, Apply, Patch
 from pilotage.domain.errors import Refused
@@ -39,7 +41,7 @@ def gateway_service(gateway: Gateway, profile: ProfileName) -> Obj:
         raise Refused(words, fix="remove it from spec.gateways")
     label = istio_label(gateway.name)
     internal = _INTERNAL[profile] if gateway.type is GatewayType.INTERNAL else {}
-    annotations = internal | gateway.service.annotations
+    annotations = internal | gateway.service.annotations | entry_annotation(gateway)
     ports = [{"name": name, "port": port, "protocol": "TCP", "targetPort": port} for name, port in _PORTS]
     kind = "ClusterIP" if gateway.type is GatewayType.EGRESS else "LoadBalancer"
     return {
@@ -49,7 +51,7 @@ def gateway_service(gateway: Gateway, profile: ProfileName) -> Obj:
             "name": gateway.name,
             "namespace": gateway.namespace,
             "labels": {"app": gateway.name, "istio": label, GATEWAY: gateway.name},
-            **({"annotations": annotations} if annotations else {}),
+            "annotations": annotations,
         },
         "spec": {"type": kind, "ports": ports} | gateway.service.spec | {"selector": {"istio": label}},
     }
@@ -59,6 +61,9 @@ def service_writes(desired: Desired, gateway: Gateway, live: Obj | None) -> Iter
     """Creates it whole, then holds its part of it. A field that is asked for no longer is taken back once."""
     part = gateway_part(BASE, gateway.name)
     (service,) = desired.gateway_objects[part]
+    stands_as = another_type(live, gateway)
+    if stands_as:
+        gateway, service = stands_as, gateway_service(stands_as, desired.profile.name)
     whole = stamped(service, part, desired.newest)
     fields = {*_OURS, *gateway.service.spec}
     spec = {field: value for field, value in whole["spec"].items() if field in fields}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from pilotage.decide.gateway_entry import address_of
 from pilotage.decide.gateway_rules import asked_for
 from pilotage.decide.inventory import is_ours, part_of
 from pilotage.domain.mesh import Gateway
@@ -49,15 +50,6 @@ def _row(snapshot: Snapshot, place: tuple[str, str], asked: Gateway | None) -> G
 def _pods(deployment: Obj) -> GatewayPods:
     ready = (deployment.get("status") or {}).get("readyReplicas", 0)
     return GatewayPods(revision_in(part_of(deployment)), ready, deployment["spec"].get("replicas", 1))
-
-
-def address_of(service: Obj) -> str:
-    """Of its load balancer, or of the cluster; "" until there is one."""
-    spec = service.get("spec", {})
-    if spec.get("type") != "LoadBalancer":
-        return str(spec.get("clusterIP", ""))
-    given = (service.get("status") or {}).get("loadBalancer", {}).get("ingress") or ()
-    return ", ".join(each.get("ip") or each.get("hostname", "") for each in given)
 
 
 def _ours(snapshot: Snapshot) -> Iterator[tuple[ObjectRef, str, Obj]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pilotage.decide.announcements import catalog_trouble, news, stopped_restarts
 from pilotage.decide.badpairs import bad_pairs
 from pilotage.decide.freeing import relabel
-from pilotage.decide.gateway_rules import asked_for, foreign_gateways, namespace_labelled, not_injected
+from pilotage.decide.gateway_rules import asked_for, foreign_gateways, namespace_labelled, not_injected, type_held
 from pilotage.decide.labels import injection_label_conflicts, unknown_revision_labels
 from pilotage.decide.meshconfig import validate
 from pilotage.decide.overlap import overlap_findings, webhook_findings
@@ -159,6 +159,7 @@ def gateways_in_the_way(snapshot: Snapshot) -> Findings:
     """What keeps gateways that are asked for from being what they should be."""
     names = [entry.name for entry in snapshot.mesh.spec.revisions] if snapshot.mesh else []
     yield from foreign_gateways(snapshot, asked_for(snapshot), names)
+    yield from type_held(snapshot, asked_for(snapshot))
     yield from namespace_labelled(snapshot, asked_for(snapshot))
 
 

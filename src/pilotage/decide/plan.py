@@ -10,7 +10,7 @@ from msgspec import structs
 from pilotage.decide.autoscaling import as_scaled, with_corrections
 from pilotage.decide.force import cleared
 from pilotage.decide.gateway_removal import leaving_gateways, with_all, with_departures
-from pilotage.decide.gateway_rules import foreign_gateways
+from pilotage.decide.gateway_rules import foreign_gateways, type_held
 from pilotage.decide.gateway_stages import leaving_stages, pieces
 from pilotage.decide.gateways import gateway_actions
 from pilotage.decide.health import roots_differ
@@ -68,7 +68,7 @@ def _at_most_two(desired: Desired, snapshot: Snapshot, leaving: tuple[str, ...])
 
 def _plan(desired: Desired, snapshot: Snapshot) -> Plan:
     names = [revision.name for revision in desired.revisions]
-    gateways = foreign_gateways(snapshot, desired.gateways, names)
+    gateways = (*foreign_gateways(snapshot, desired.gateways, names), *type_held(snapshot, desired.gateways))
     foreign = (*mesh_elsewhere(snapshot), *foreign_findings(desired, snapshot), *gateways)
     if any(finding.code in _BLOCKING for finding in foreign):
         waits = tuple(Wait(finding.subject, finding.message) for finding in foreign)

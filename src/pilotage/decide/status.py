@@ -20,6 +20,7 @@ from pilotage.domain.state import Desired, Revision, Snapshot
 
 _DONE: Final = ("Settled", "Canary", "Disabled")
 _RENDERING: Final = "Rendering"
+_NOT_AS_ASKED: Final = ("ForeignGateway", "GatewayTypeHeld")  # all else goes on
 _BLOCKED: Final = ("Blocked", "RemovalBlocked")
 _DEADLINE: Final = timedelta(minutes=10)  # progressDeadlineSeconds of a Deployment, unless it is set
 _TOO_LONG: Final = "ProgressDeadlineExceeded"  # the reason that Deployments give
@@ -157,9 +158,10 @@ def _conditions(plan: Plan, moment: _Moment) -> Iterator[_Condition]:
     forced = (finding.message for finding in plan.findings if finding.code == "RemovalForced")
     waiting = "; ".join((*forced, *(f"{wait.subject}: {wait.cause}" for wait in plan.waits[:3])))
     ready = plan.phase in _DONE and not plan.waits
+    but = "; ".join(finding.message for finding in plan.findings if finding.code in _NOT_AS_ASKED)
     stalled = "" if ready else _stalled(plan, moment)
     moving = not ready and not stalled
-    yield _Condition("Ready", ready, plan.phase, waiting or ("all is as asked" if ready else plan.phase))
+    yield _Condition("Ready", ready, plan.phase, waiting or ((but or "all is as asked") if ready else plan.phase))
     yield _Condition("Reconciling", moving, plan.phase, waiting if moving else "")
     blocked, soaks = (plan.phase == phase for phase in ("RemovalBlocked", "RemovalSoaking"))
     why = "InUse" if blocked else "Soaking" if soaks else "NotBlocked"
@@ -167,6 +169,8 @@ def _conditions(plan: Plan, moment: _Moment) -> Iterator[_Condition]:
     yield _Condition("Stalled", bool(stalled), stalled or "NotStalled", waiting if stalled else "")
     yield from _known(plan, moment, "HPAContested", "Contested")
     yield from _known(plan, moment, "GatewayLeaving", "Leaving")
+    for code in _NOT_AS_ASKED:
+        yield from _known(plan, moment, code, code.replace("Gateway", ""))
 
 
 def _known(plan: Plan, moment: _Moment, code: str, reason: str) -> Iterator[_Condition]:

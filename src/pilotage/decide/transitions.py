@@ -9,7 +9,7 @@ from pilotage.domain.events import Event
 from pilotage.domain.names import EVERY_REVISION
 from pilotage.domain.objects import Obj
 
-_BAD = ("Stalled", "RemovalBlocked", "Blocked", "HPAContested", "GatewayLeaving")
+_BAD = ("Stalled", "RemovalBlocked", "Blocked", "HPAContested", "GatewayLeaving", "ForeignGateway", "GatewayTypeHeld")
 _TOLD_ONCE = (*ANNOUNCED, *TROUBLE)
 _GOING = ("Removing", "Disabling")
 

@@ -155,6 +155,13 @@ _ROWS = (
         "A label of a namespace gives all gateways in it one revision",
     ),
     Rule("ForeignGateway", _E, _START | {Verb.GATEWAY}, "adopting is a decision", "A gateway's name is taken"),
+    Rule(
+        "GatewayTypeHeld",
+        _E,
+        frozenset({Verb.GATEWAY}),
+        "an address is never lost by the way",
+        "A gateway is asked for with another type than it has",
+    ),
     Rule("GatewayNotInjected", _E, _NONE, "istio#33237", "A gateway pod has no proxy: its image is still auto"),
     Rule("GatewayLeaving", _W, _NONE, "an edit is not a decision", "A gateway is not asked for any more and waits"),
     Rule(

@@ -28,6 +28,7 @@ OWNER_LABEL: Final = f"{GROUP}/managed"  # "true" on every object that Pilotage 
 PART: Final = f"{GROUP}/part"  # a revision's name, BASE or `gateway_part`: the inventory an object belongs to
 BASE: Final = "base"
 GATEWAY: Final = f"{GROUP}/gateway"  # name of the gateway, on its Service, Deployments and pods
+GATEWAY_ENTRY: Final = f"{GROUP}/gateway-entry"  # JSON on its Service: the entry of spec.gateways it was brought to
 ISTIO_VERSION: Final = f"{GROUP}/istio-version"  # on a gateway's pods: another patch of Istio rolls them
 GATEWAY_TEMPLATES: Final = "inject.istio.io/templates"  # annotation of a pod that is to become a gateway
 CRD_VERSION: Final = f"{GROUP}/version"  # Istio version an Istio CRD was last applied from

@@ -1,0 +1,75 @@
+"""What a gateway's Service stands for: the entry of `spec.gateways` that it was last brought to, written on it.
+
+The resource says what is asked for; only this says what stands. So a gateway that an edit took out comes back as it
+was, and one that comes back with another type keeps its address. Called by `gateway_service`, `gateway_rules`, faces.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from pilotage.decide.inventory import is_ours, part_of
+from pilotage.domain.gateways import PLACES, GatewayPlace
+from pilotage.domain.mesh import Gateway, ProfileName
+from pilotage.domain.names import BASE, GATEWAY_ENTRY, gateway_in, revision_in
+from pilotage.domain.objects import Obj, annotations_of
+from pilotage.domain.state import Snapshot
+
+
+class Standing(NamedTuple):
+    """A Service of ours. `entry`: what it was last asked to be, None where that cannot be read."""
+
+    place: GatewayPlace
+    service: Obj
+    entry: Gateway | None
+
+    @property
+    def deleting(self) -> bool:
+        return "deletionTimestamp" in self.service["metadata"]
+
+
+def entry_annotation(gateway: Gateway) -> dict[str, str]:
+    return {GATEWAY_ENTRY: msgspec.json.encode(gateway, order="sorted").decode()}
+
+
+def entry_of(service: Obj) -> Gateway | None:
+    """Of a gateway's Service; None where there is none, or one of a newer Pilotage."""
+    try:
+        return msgspec.json.decode(annotations_of(service).get(GATEWAY_ENTRY, ""), type=Gateway)
+    except msgspec.MsgspecError:
+        return None
+
+
+def another_type(service: Obj | None, gateway: Gateway) -> Gateway | None:
+    """The entry that the Service stands for, where it has another type: with a change its address would be lost.
+
+    None for a Service that is being deleted: that loses it anyway, and the next one comes as it is asked for.
+    """
+    if service is None or "deletionTimestamp" in service["metadata"]:
+        return None
+    entry = entry_of(service)
+    return entry if entry is not None and entry.type is not gateway.type else None
+
+
+def address_of(service: Obj) -> str:
+    """Of its load balancer, or of the cluster; "" until there is one."""
+    spec = service.get("spec", {})
+    if spec.get("type") != "LoadBalancer":
+        return str(spec.get("clusterIP", ""))
+    given = (service.get("status") or {}).get("loadBalancer", {}).get("ingress") or ()
+    return ", ".join(each.get("ip") or each.get("hostname", "") for each in given)
+
+
+def standing_services(snapshot: Snapshot) -> Iterator[Standing]:
+    """Of every gateway of ours that has one, asked for or not."""
+    for ref, obj in snapshot.live.items():
+        part = part_of(obj)
+        if ref.kind == "Service" and is_ours(obj) and gateway_in(part) and revision_in(part) == BASE:
+            yield Standing(GatewayPlace(gateway_in(part), ref.namespace), obj, entry_of(obj))
+
+
+def as_written(entry: Gateway, profile: ProfileName) -> Gateway:
+    """For the resource, where a namespace that is the profile's is left out."""
+    usual = PLACES[profile][entry.type].namespace
+    return msgspec.structs.replace(entry, namespace=None if entry.namespace == usual else entry.namespace)
