@@ -4,12 +4,13 @@ What is told here happened in trials: a request was dropped, pods could not star
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from invariants import Watch, lost_proxies, refused_pods
 from lab import Lab, lab
 
-from harness import STABLE, Obj, deployment, namespace
+from harness import CANARY, MESH, STABLE, Obj, deployment, namespace
 from pilotage.domain.errors import Refused
 
 SPACE, TAG = "shop", "prod-stable"
@@ -60,3 +61,64 @@ def test_values_from_git_that_leave_half_of_istiod_away_change_nothing_of_what_r
 def test_values_may_switch_validation_off(mesh: Lab) -> None:
     asks_for(mesh, {"name": STABLE, "values": {"global": {"configValidation": False}}})
     assert mesh.rest().phase == "Settled"
+
+
+def tagged(mesh: Lab) -> str:
+    """An upgrade that is done but for the decision, by a tag; the name of the tag's object."""
+    mesh.pilotage("tag", "set", TAG, "--revision", STABLE, "-y").must()
+    mesh.pilotage("namespace", "move", SPACE, "--to", TAG).must()
+    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    mesh.pilotage("tag", "set", TAG, "--revision", CANARY, "--overwrite", "-y").must()
+    mesh.pilotage("restart", "--not-on", CANARY).must()
+    return f"istio-revision-tag-{TAG}-{MESH}"
+
+
+def calls(mesh: Lab, kind: str, name: str, revision: str, /, **meta: Any) -> None:
+    """Somebody points webhooks at another istiod; with `meta` in a copy of the object."""
+    config = mesh.get(kind, name)
+    if meta:
+        config = config | {"metadata": meta}
+    for hook in config["webhooks"]:
+        hook["clientConfig"]["service"]["name"] = f"istiod-{revision}"
+    write = mesh.world.store.create if meta else mesh.world.store.update
+    write(config)
+
+
+@pytest.mark.parametrize("verb", ["a verb", "an edit"])
+def test_a_tag_whose_webhooks_call_another_revision_than_its_label_says_holds_that_one(mesh: Lab, verb: str) -> None:
+    calls(mesh, "mutatingwebhookconfiguration", tagged(mesh), STABLE)
+    watch = Watch(mesh)
+    if verb == "a verb":
+        refused = mesh.pilotage("upgrade", "complete", "--yes").must(3)
+        assert f"calls istiod of {STABLE} and would fail at nothing" in refused.err
+        assert f"pilotage tag set {TAG} --revision {CANARY} --overwrite" in refused.err
+    else:
+        asks_for(mesh, {"name": CANARY})
+        assert mesh.rest().phase == "RemovalBlocked"
+    mesh.pilotage("tag", "set", TAG, "--revision", CANARY, "--overwrite", "-y").must()
+    mesh.pilotage("upgrade", "complete", "--yes").must()
+    assert not watch.broken
+    assert not list(refused_pods(mesh, SPACE, CANARY))
+
+
+def test_a_second_object_of_a_tag_holds_the_revision_that_it_calls(mesh: Lab) -> None:
+    marks = {"istio.io/rev": STABLE, "istio.io/tag": TAG, "app": "sidecar-injector"}
+    name = tagged(mesh)
+    calls(mesh, "mutatingwebhookconfiguration", name, STABLE, name=f"{name}-old", labels=marks)
+    watch = Watch(mesh)
+    refused = mesh.pilotage("upgrade", "complete", "--yes").must(3)
+    assert f"kubectl edit mutatingwebhookconfiguration {name}-old" in refused.err
+    assert not watch.broken
+
+
+def test_a_validator_of_somebody_else_keeps_the_mesh_from_being_disabled(mesh: Lab) -> None:
+    marks = {"istio.io/rev": STABLE, "istio.io/tag": "default", "app": "istiod"}
+    calls(mesh, "validatingwebhookconfiguration", "istiod-default-validator", STABLE, name="theirs", labels=marks)
+    mesh.patch(f"namespace/{SPACE}", {"metadata": {"labels": {"istio.io/rev": None}}})
+    mesh.pilotage("restart", "--all").must()
+    watch = Watch(mesh)
+    refused = mesh.pilotage("disable", "--yes").must(3)
+    assert "kubectl delete validatingwebhookconfiguration theirs" in refused.err
+    mesh.patch("servicemesh/default", {"spec": {"mode": "Disabled"}})
+    assert mesh.rest().phase == "RemovalBlocked"
+    assert not watch.broken

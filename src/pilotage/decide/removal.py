@@ -8,6 +8,7 @@ of the cluster), leases last. Each stage is done only when the one before is see
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pilotage.decide.callers import callers
 from pilotage.decide.force import confirmed, forced
 from pilotage.decide.gateway_stages import leaving_stages, pieces_of_revision
 from pilotage.decide.gateways import survivor_findings
@@ -21,7 +22,7 @@ from pilotage.decide.usage import in_use_findings
 from pilotage.domain.actions import Action, Delete, Wait
 from pilotage.domain.findings import Finding
 from pilotage.domain.mesh import Removal
-from pilotage.domain.names import BASE, DEFAULT_VALIDATOR, PART, REV, suffixed
+from pilotage.domain.names import BASE, REV
 from pilotage.domain.objects import ObjectRef, ref_of
 from pilotage.domain.state import Desired, Revision, Snapshot
 from pilotage.domain.version import minor_in_name
@@ -71,24 +72,11 @@ def guard(snapshot: Snapshot, revision: str, survivor: Revision) -> tuple[Findin
     """Why `revision` may not go now: what is in use, and a survivor that could not take over."""
     return (
         *in_use_findings(snapshot, revision, survivor.name),
-        *_callers(snapshot, revision, survivor),
+        *callers(snapshot, revision, survivor),
         *_survivor_findings(snapshot, survivor),
         *survivor_findings(snapshot, revision, survivor),
         *roots_differ(snapshot),
     )
-
-
-def _callers(snapshot: Snapshot, revision: str, survivor: Revision) -> Iterator[Finding]:
-    """Webhooks that call the revision's istiod and neither go with it nor are repointed: they would call nothing."""
-    service = (snapshot.profile.namespace, suffixed("istiod", revision))
-    for config in (*snapshot.injectors, *snapshot.validators):
-        calls = any(webhook.service == service for webhook in config.webhooks)
-        goes = config.ours and config.labels.get(PART) == revision
-        moves = config.name == DEFAULT_VALIDATOR and config.ours and survivor.managed
-        if calls and not (goes or moves or config.tag):
-            message = f"{config.kind} {config.name} calls istiod of {revision} and would fail at nothing"
-            fix = f"point it at {suffixed('istiod', survivor.name)}: kubectl edit {config.kind.lower()} {config.name}"
-            yield Finding("RevisionInUse", message, revision, fix)
 
 
 def _survivor_findings(snapshot: Snapshot, survivor: Revision) -> Iterator[Finding]:

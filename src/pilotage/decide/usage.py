@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from pilotage.decide.callers import left_calling
 from pilotage.decide.freeing import replace_pod
 from pilotage.decide.holders import (
     Holder,
@@ -79,8 +80,12 @@ def in_use_findings(snapshot: Snapshot, revision: str, survivor: str) -> Iterato
 
 
 def proxies_exist(snapshot: Snapshot, names: Iterable[str]) -> Iterator[Finding]:
-    """`ProxiesExist` for proxies of these revisions: without any control plane they would be stranded."""
+    """`ProxiesExist` for proxies of these revisions: without any control plane they would be stranded.
+
+    `RevisionInUse` for webhooks of others that would call nothing.
+    """
     for name in names:
+        yield from left_calling(snapshot, name)
         found = usage(snapshot, name)
         left = tuple(
             msgspec.structs.replace(holder, fix=_without_mesh(holder))

@@ -139,7 +139,7 @@ _ROWS = (
     ),
     Rule("WebhookDangling", _E, _NONE, "istio#36905", "A webhook points at a Service that does not exist"),
     # What holds a revision
-    Rule("RevisionInUse", _E, _REMOVE, "words: in use", "Something still depends on the revision"),
+    Rule("RevisionInUse", _E, _REMOVE | {Verb.DISABLE}, "words: in use", "Something still depends on the revision"),
     Rule("ProxyLeaving", _W, _NONE, "words: in use", "A pod that is being deleted is still connected"),
     Rule("RemovalBlocked", _W, _NONE, "guards hold for Git", "A removal waits until nothing depends on it"),
     Rule("RemovalSoaking", _I, _NONE, "an edit is not a decision", "A removal that nobody confirmed waits"),
