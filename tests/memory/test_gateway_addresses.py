@@ -1,6 +1,7 @@
 """As an owner who fears for a load balancer's address: it is lost by nothing but a person's clear word."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from lab import Lab, forked
@@ -12,8 +13,9 @@ from test_gateways_in_memory import (
     users_edits,
     with_gateway,
 )
+from test_gateways_in_memory import revisions as serving
 
-from harness import Obj
+from harness import STABLE, Obj
 from pilotage_memory.world import World
 
 NOTES = {"service.beta.kubernetes.io/azure-pip-name": "shop"}
@@ -50,10 +52,13 @@ def findings(mesh: Lab) -> dict[str, Obj]:
     return {each["code"]: each for each in found}
 
 
-def routed(mesh: Lab) -> None:
+def routed(mesh: Lab) -> Obj:
+    """An Istio Gateway that selects the gateway."""
     route = {"selector": {"istio": DOOR}, "servers": [{"port": HTTP, "hosts": ["shop.example.org"]}]}
     meta = {"name": "web", "namespace": "default"}
-    mesh.apply({"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": meta, "spec": route})
+    made = {"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": meta, "spec": route}
+    mesh.apply(made)
+    return made
 
 
 @pytest.mark.parametrize("kind", ["Egress", "Internal"])
@@ -71,3 +76,44 @@ def test_a_gateway_that_comes_back_with_another_type_keeps_its_address(mesh: Lab
     conditions = {each["type"]: each for each in mesh.get("servicemesh/default")["status"]["conditions"]}
     assert conditions["GatewayTypeHeld"]["status"] == "True"
     assert conditions["Ready"]["message"] != "all is as asked"
+
+
+def test_a_mesh_that_an_edit_disables_waits_while_something_selects_its_gateways(mesh: Lab) -> None:
+    before = users_edits(mesh)
+    routed(mesh)
+    loop = mesh.reconciler()
+    mesh.patch("servicemesh/default", {"spec": {"mode": "Disabled", "removal": {"soak": "0s"}}})
+    mesh.rest(loop)
+    assert mesh.get("servicemesh/default")["status"]["phase"] == "RemovalBlocked"
+    assert (lasting(mesh), serving(mesh)) == (before, {STABLE})
+    assert "default/web" in findings(mesh)["GatewayInUse"]["message"]
+    mark = f'{{"gateway":"{SPACE}/{DOOR}","by":"ann","at":"{mesh.clock.now:%Y-%m-%dT%H:%M:%SZ}"}}'
+    mesh.patch("servicemesh/default", {"metadata": {"annotations": {"pilotage.dev/force-gateway-removal": mark}}})
+    mesh.rest(loop)
+    assert not mesh.names("services", SPACE)
+    assert mesh.get("servicemesh/default")["status"]["phase"] == "Disabled"
+
+
+def test_the_verb_that_disables_a_mesh_asks_the_same(mesh: Lab) -> None:
+    before, route = users_edits(mesh), routed(mesh)
+    refused = mesh.pilotage("disable", "--yes").must(3)
+    assert "GatewayInUse" in refused.err
+    assert lasting(mesh) == before
+    mesh.strike(route)
+    mesh.pilotage("disable", "--yes").must()
+
+
+def test_a_forced_removal_that_stopped_midway_says_that_it_was_begun(mesh: Lab) -> None:
+    routed(mesh)
+    asked(mesh, ENTRY | {"drainSeconds": 3600})
+    mesh.rest()
+    mesh.pilotage("gateway", "disable", DOOR, "--yes", "--force", "--no-wait").must()
+    mesh.reconciler().step()
+    assert not mesh.names("deployments", SPACE)
+    mesh.clock.jump(timedelta(minutes=31))
+    mesh.reconciler().step()
+    said = findings(mesh)["GatewayLeaving"]
+    assert "serves nothing" in said["message"]
+    asked(mesh, ENTRY)
+    mesh.rest()
+    assert serving(mesh) == {STABLE}

@@ -22,7 +22,7 @@ from pilotage.domain.gateways import GatewayPlace, istio_label, place_of
 from pilotage.domain.istio import IstioGateway
 from pilotage.domain.mesh import Removal
 from pilotage.domain.names import gateway_in
-from pilotage.domain.objects import ObjectRef
+from pilotage.domain.objects import Obj, ObjectRef
 from pilotage.domain.state import Snapshot
 
 _SHOWN = 5
@@ -69,9 +69,21 @@ def with_all(made: Plan, snapshot: Snapshot) -> Plan:
 
 def gone_with_all(snapshot: Snapshot) -> Iterator[Finding]:
     """What is lost with the last control plane."""
-    for place in sorted({piece.place for piece in pieces(snapshot)}):
+    for place in places(snapshot):
         message = f"gateway {place.name} goes with the control planes: {lost(snapshot, place)}"
         yield Finding("GatewayLeaving", message, str(place), "to keep it, set spec.mode to Istio")
+
+
+def all_in_use(snapshot: Snapshot) -> Iterator[Finding]:
+    """What keeps a mesh with gateways from being disabled: the same as keeps each of them, forced ones left out."""
+    for place in places(snapshot):
+        if not gateway_forced(snapshot, str(place)):
+            yield from gateway_in_use(snapshot, place)
+
+
+def places(snapshot: Snapshot) -> tuple[GatewayPlace, ...]:
+    """Of all gateways of which something of ours stands."""
+    return tuple(sorted({piece.place for piece in pieces(snapshot)}))
 
 
 def leaving_gateways(snapshot: Snapshot) -> tuple[GatewayPlace, ...]:
@@ -79,7 +91,7 @@ def leaving_gateways(snapshot: Snapshot) -> tuple[GatewayPlace, ...]:
     if snapshot.mesh is None:
         return ()  # then nobody asks for anything, and nothing goes
     asked = {place_of(gateway) for gateway in asked_for(snapshot)}
-    return tuple(sorted({piece.place for piece in pieces(snapshot)} - asked))
+    return tuple(place for place in places(snapshot) if place not in asked)
 
 
 def departures(snapshot: Snapshot) -> tuple[Departure, ...]:
@@ -94,7 +106,13 @@ def _departure(snapshot: Snapshot, place: GatewayPlace) -> Departure:
         return Departure(place, goes=True, findings=(said,))
     blocking = tuple(gateway_in_use(snapshot, place))
     if blocking:
-        message = f"gateway {place.name} stays until nothing uses it: {blocking[0].message}"
+        runs = any(_deployments(snapshot, place))
+        what = (
+            f"gateway {place.name}"
+            if runs
+            else f"Service {place}, whose pods are gone already and which serves nothing,"
+        )
+        message = f"{what} stays until nothing uses it: {blocking[0].message}"
         return Departure(place, goes=False, findings=(_leaving(place, message), *blocking))
     if gateway_confirmed(snapshot, str(place)):
         return Departure(place, goes=True)
@@ -139,11 +157,16 @@ def gateway_in_use(snapshot: Snapshot, place: GatewayPlace) -> Iterator[Finding]
 def _labels(snapshot: Snapshot, place: GatewayPlace) -> Iterator[dict[str, str]]:
     """Of its pods, from each of its Deployments; what the chart gives them where none is left."""
     yield {"istio": istio_label(place.name)}
+    for obj in _deployments(snapshot, place):
+        template = (obj.get("spec") or {}).get("template") or {}
+        yield (template.get("metadata") or {}).get("labels") or {}
+
+
+def _deployments(snapshot: Snapshot, place: GatewayPlace) -> Iterator[Obj]:
     for ref, obj in snapshot.live.items():
         mine = ref.namespace == place.namespace and ref.kind == "Deployment" and is_ours(obj)
         if mine and gateway_in(part_of(obj)) == place.name:
-            template = (obj.get("spec") or {}).get("template") or {}
-            yield (template.get("metadata") or {}).get("labels") or {}
+            yield obj
 
 
 def _selects(gateway: IstioGateway, labels: dict[str, str]) -> bool:

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from pilotage.decide.autoscaling import as_scaled, with_corrections
 from pilotage.decide.force import cleared
-from pilotage.decide.gateway_removal import leaving_gateways, with_all, with_departures
+from pilotage.decide.gateway_removal import all_in_use, leaving_gateways, places, with_all, with_departures
 from pilotage.decide.gateway_rules import foreign_gateways, type_held
 from pilotage.decide.gateway_stages import leaving_stages, pieces
 from pilotage.decide.gateways import gateway_actions
@@ -48,7 +48,7 @@ def plan(desired: Desired, snapshot: Snapshot) -> Plan:
     """Installs and mends what is asked for first; removes what is not asked for once its guard lets go."""
     if desired.disabled:
         made = with_all(_disable(snapshot), snapshot)
-        leaving: tuple[str, ...] = () if made.phase == "Disabled" else (EVERY_REVISION,)
+        leaving: tuple[str, ...] = () if made.phase == "Disabled" else (EVERY_REVISION, *map(str, places(snapshot)))
     else:
         leaving = removed(desired, snapshot)
         made = with_departures(_at_most_two(desired, snapshot, leaving), snapshot)
@@ -116,7 +116,7 @@ def _phase(desired: Desired, settled: str) -> str:
 
 
 def _disable(snapshot: Snapshot) -> Plan:
-    blocking = tuple(proxies_exist(snapshot, parts_present(snapshot.live)))
+    blocking = (*proxies_exist(snapshot, parts_present(snapshot.live)), *all_in_use(snapshot))
     if blocking:
         waits = tuple(Wait(finding.subject, finding.message) for finding in blocking)
         return Plan("RemovalBlocked", waits=waits, findings=blocking)

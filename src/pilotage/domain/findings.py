@@ -167,7 +167,7 @@ _ROWS = (
     Rule(
         "GatewayInUse",
         _E,
-        frozenset({Verb.GATEWAY_DISABLE}),
+        frozenset({Verb.GATEWAY_DISABLE, Verb.DISABLE}),
         "never strand a route",
         "Something selects a gateway that is to be removed",
     ),

@@ -7,11 +7,13 @@ import msgspec
 
 from pilotage.decide.catalog import version_of
 from pilotage.decide.force import Mark, confirm_annotation, no_mark
+from pilotage.decide.gateway_removal import all_in_use, places
 from pilotage.decide.plan import tag_deletions
 from pilotage.decide.usage import proxies_exist
 from pilotage.desired import revisions_of
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding, Verb
+from pilotage.domain.gateways import gateways_of, place_of
 from pilotage.domain.mesh import Artifacts, Mode, Names, ProfileName, ServiceMesh, ServiceMeshSpec
 from pilotage.domain.mesh import Revision as Entry
 from pilotage.domain.names import EVERY_REVISION
@@ -92,9 +94,11 @@ def disable(session: Session, **flags: Any) -> None:
     mesh = enabled_mesh(session, leaving=True)
     names = tuple(entry.name for entry in mesh.spec.revisions)
     snapshot = session.snapshot()
-    refuse_if_blocked(proxies_exist(snapshot, names), Verb.DISABLE, "the mesh cannot be disabled")
+    blocking = (*proxies_exist(snapshot, names), *all_in_use(snapshot))
+    refuse_if_blocked(blocking, Verb.DISABLE, "the mesh cannot be disabled")
     tuple(tag_deletions(snapshot))  # ahead of the intent, which nobody could carry out
-    gone = ", ".join((*names, *(f"gateway {each.name} with its address" for each in mesh.spec.gateways or ())))
+    gateways = sorted({place.name for place in (*places(snapshot), *map(place_of, gateways_of(mesh.spec)))})
+    gone = ", ".join((*names, *(f"gateway {name} with its address" for name in gateways)))
     if flags["dry_run"]:
         words = f"{gone} would be removed; nothing was written. Would stay: {_KEPT}."
         return report(flags["output"], words)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pilotage.decide.gateway_removal import departures, gone_with_all
+from pilotage.decide.gateway_removal import all_in_use, departures, gone_with_all
 from pilotage.decide.health import check
 from pilotage.decide.hpa_findings import hpa_findings
 from pilotage.decide.inventory import parts_present
@@ -69,7 +69,9 @@ def _leaving(session: Session, snapshot: Snapshot) -> Iterator[Finding]:
         return
     there = set(parts_present(snapshot.live))
     if mesh.spec.mode is Mode.DISABLED:
-        if there and not any(proxies_exist(snapshot, tuple(there))):
+        blocking = (*proxies_exist(snapshot, tuple(there)), *all_in_use(snapshot)) if there else ()
+        yield from blocking
+        if there and not blocking:
             soaking = unless_confirmed(snapshot, EVERY_REVISION).findings
             yield from (*soaking, *(gone_with_all(snapshot) if soaking else ()))
         return
