@@ -135,6 +135,22 @@ class Cluster:
         path = f"PATH={sysconfig.get_path('scripts')}:{self.environment['PATH']}"
         return self.run("env", path, "bash", "-euc", command)
 
+    def expect_injection(self, space: str, revision: str, **labels: Any) -> None:
+        """Awaits that a new pod there gets a proxy of it; `labels` are the pod's, with `rev` for `istio.io/rev`.
+
+        An API server's admission learns of labels and webhooks after they were written: a pod that is made before that
+        stays as it is.
+        """
+        pod = deployment(space, "trial", **labels)["spec"]["template"]
+        asked = {"apiVersion": "v1", "kind": "Pod"} | pod | {"metadata": pod["metadata"] | {"name": "trial"}}
+        words = ("create", "-n", space, "-f", "-", "--dry-run=server", "-o", "json")
+
+        def given() -> bool:
+            tried = self.kubectl(*words, given=json.dumps(asked))
+            return tried.code == 0 and tried.document["metadata"].get("annotations", {}).get("istio.io/rev") == revision
+
+        eventually(f"new pods in {space} get a proxy of {revision}", given)
+
     def enable(self, revision: str = STABLE, *more: str) -> Result:
         """The guide's starting point, with the charts of this sandbox."""
         charts = str(self.assets["charts"])
@@ -159,12 +175,20 @@ class _Sandbox(Cluster):
 
     def _as(self, account: str) -> dict[str, str]:
         if not self._accounts:
-            self.apply(*role_objects())
+            self._grant()
         if account not in self._accounts:
             words = ("create", "token", account, "-n", calls.NAMESPACE, "--duration", "12h")  # outlasts every test
             token = self.kubectl(*words).must().out.strip()
             self._accounts[account] = write_kubeconfig(self.kubeconfig, account, token)
         return self.environment | {"KUBECONFIG": str(self._accounts[account])}
+
+    def _grant(self) -> None:
+        """The API server's authorizer learns of roles after they were written: of each kind in their order."""
+        made = [*role_objects()]
+        self.apply(*made)
+        last = f"system:serviceaccount:{calls.NAMESPACE}:{made[-1]['subjects'][-1]['name']}"
+        asked = ("auth", "can-i", "list", "namespaces", f"--as={last}")
+        eventually("the last role counts", lambda: self.kubectl(*asked).out.strip() == "yes")
 
 
 PILOTAGE = (sys.executable, "-m", "pilotage")
@@ -197,8 +221,8 @@ def _keep_calls(name: str, log: Path) -> None:
             calls.write(Path(folder) / f"{name}.json", calls.seen_in(lines))
 
 
-def eventually(what: str, holds: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    """Awaits a condition and returns what it gave; fails naming it."""
+def eventually(what: str, holds: Callable[..., Any], patience: float = PATIENCE) -> Any:
+    """Awaits a condition, a function without arguments, and returns what it gave; fails naming it."""
     deadline = time.monotonic() + patience
     while True:
         seen = holds()

@@ -6,7 +6,6 @@ else needs helm.
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -18,6 +17,7 @@ from typing import Any
 import yaml
 
 from harness import PILOTAGE, TODAY, Cluster, Obj, eventually
+from standing import Operator
 
 ROOT = Path(__file__).resolve().parents[1]
 CHART = ROOT / "deploy" / "chart"
@@ -68,6 +68,13 @@ def install(cluster: Cluster, objects: list[Obj]) -> None:
     make_namespace(cluster)
     there = cluster.names("crd")
     put(cluster, [obj for obj in objects if not (is_crd(obj) and obj["metadata"]["name"] in there)])
+    await_crds(cluster, objects)
+
+
+def await_crds(cluster: Cluster, objects: list[Obj]) -> None:
+    """Until they are served: that is written into them after they are."""
+    names = [obj["metadata"]["name"] for obj in objects if is_crd(obj)]
+    cluster.kubectl("wait", "--for=condition=Established", "crd", *names, "--timeout=60s").must()
 
 
 def make_namespace(cluster: Cluster) -> None:
@@ -96,13 +103,12 @@ def uninstall(cluster: Cluster, objects: list[Obj]) -> None:
 def operator(cluster: Cluster, objects: list[Obj], folder: Path) -> Iterator[str]:
     """The container of the release, run here: its arguments, its environment, its ServiceAccount's token.
 
-    Volumes are folders below `folder`, and the port is one of loopback's; gives `http://127.0.0.1:PORT`. What it says
-    is in `folder`/operator.log.
+    Volumes are folders below `folder`, and the port is one of loopback's that the system chooses; gives
+    `http://127.0.0.1:PORT`. What it says is in `folder`/operator.log.
     """
     pod = one(objects, "Deployment")["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    address = f"127.0.0.1:{_free_port()}"
-    words = [f"--listen={address}" if word.startswith("--listen=") else word for word in container["args"]]
+    words = ["--listen=127.0.0.1:0" if word.startswith("--listen=") else word for word in container["args"]]
     mounts = {mount["mountPath"]: folder / mount["name"] for mount in container["volumeMounts"]}
     for place in mounts.values():
         place.mkdir(exist_ok=True)
@@ -114,7 +120,7 @@ def operator(cluster: Cluster, objects: list[Obj], folder: Path) -> Iterator[str
     with (folder / "operator.log").open("w") as log:
         process = subprocess.Popen([*PILOTAGE, *words], stdin=subprocess.DEVNULL, stderr=log, env=environment)
         try:
-            yield f"http://{address}"
+            yield f"http://{eventually('the operator serves', lambda: Operator(folder / 'operator.log').listens)}"
         finally:
             process.terminate()
             process.wait(60)
@@ -142,9 +148,3 @@ def _kubeconfig(cluster: Cluster, account: str, folder: Path) -> Path:
     path.touch(mode=0o600)
     path.write_text(yaml.safe_dump(config))
     return path
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

@@ -25,9 +25,14 @@ class Operator(NamedTuple):
     def said(self, event: str) -> list[Obj]:
         return [line for line in self.lines() if line["event"] == event]
 
+    @property
+    def listens(self) -> str:
+        """Its address, "" before it has one."""
+        return next((str(line["listens"]) for line in self.said("started")), "")
+
     def ask(self, path: str) -> str:
         """The answer, which must be 200."""
-        address = eventually("the operator serves", lambda: self.said("started"))[0]["listens"]
+        address = eventually("the operator serves", lambda: self.listens)
         with urlopen(f"http://{address}{path}", timeout=10) as answer:
             return str(answer.read().decode())
 

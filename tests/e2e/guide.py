@@ -34,6 +34,7 @@ class Guide:
             self.istioctl("tag", "set", "prod-stable", "--revision", STABLE)
         self.cluster.apply(namespace(SPACE), *(deployment(SPACE, name) for name in WORKLOADS))
         self.label(label)
+        self.cluster.expect_injection(SPACE, STABLE)
         self.restart()
         self.expect_proxies(STABLE)
         self.open_gateway()
@@ -77,6 +78,7 @@ class Guide:
         else:
             self.label(revision)
         assert self.cluster.proxies(SPACE) == before
+        self.cluster.expect_injection(SPACE, revision)
 
     def restart(self) -> None:
         """Step 7, each workload by itself."""
@@ -89,6 +91,11 @@ class Guide:
         self.cluster.apply(deployment(SPACE, "late", replicas=1))
         self.cluster.kubectl("rollout", "status", "deployment", "late", "-n", SPACE, "--timeout=120s").must()
         eventually(f"late runs on {revision}", lambda: self.cluster.proxies(SPACE).get("late") == {revision})
+
+    def remove_application(self) -> None:
+        """The late one; its pods go after it."""
+        self.cluster.kubectl("delete", "deployment", "late", "-n", SPACE).must()
+        eventually("late is gone", lambda: not self.cluster.names("pods", SPACE, "app=late"))
 
     def decide(self, verb: str) -> None:
         """Step 8."""
@@ -151,11 +158,20 @@ class Guide:
 
     def expect_drift(self, *behind: str) -> None:
         """`pilotage drift` finds what both of the guide's image commands find, and these workloads behind."""
-        told = self.cluster.pilotage("drift", "-o", "json").must(4 if behind else 0).document
-        assert {target["image"] for target in told["targets"]} == self.target_images()
+        eventually(f"{set(behind)} behind, by all who look", lambda: self._drifts(set(behind)))
+
+    def _drifts(self, behind: set[str]) -> bool:
+        """Pods that are on their way out are told by kubectl, and not by pilotage: once they are gone, both agree."""
+        drift = self.cluster.pilotage("drift", "-o", "json")
+        if drift.code != (4 if behind else 0):
+            return False
+        told = drift.document
         running = Counter(row["image"] for row in told["proxies"] for _ in range(row["pods"]) if row["image"])
-        assert running == Counter(self.running_images().values())
-        assert {row["workload"] for row in told["proxies"] if row["state"] == "Behind"} == set(behind)
+        return (
+            {target["image"] for target in told["targets"]} == self.target_images()
+            and running == Counter(self.running_images().values())
+            and {row["workload"] for row in told["proxies"] if row["state"] == "Behind"} == behind
+        )
 
     def label(self, value: str) -> None:
         self.cluster.kubectl("label", "namespace", SPACE, f"istio.io/rev={value}", "--overwrite").must()

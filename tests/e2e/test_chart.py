@@ -9,7 +9,20 @@ from tools.audit import requests
 
 from audit import log_of
 from harness import CANARY, MESH, STABLE, Cluster, Obj, deployment, eventually, namespace, sandbox
-from release import NAME, NAMESPACE, install, is_crd, leads, make_namespace, operator, put, read, render, uninstall
+from release import (
+    NAME,
+    NAMESPACE,
+    await_crds,
+    install,
+    is_crd,
+    leads,
+    make_namespace,
+    operator,
+    put,
+    read,
+    render,
+    uninstall,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -64,6 +77,7 @@ def test_a_crd_that_enable_made_is_no_hindrance(mesh: Cluster) -> None:
     crds = [obj for obj in render() if is_crd(obj)]
     items = json.dumps({"apiVersion": "v1", "kind": "List", "items": crds})
     mesh.kubectl("apply", "--server-side", "--field-manager=pilotage", "-f", "-", given=items).must()
+    await_crds(mesh, crds)
     before = {name: _version(mesh, name) for name in _names(crds)}
     objects = render()
     install(mesh, objects)

@@ -33,7 +33,7 @@ PAGES = [
     pytest.param(GUIDE / "troubleshooting.md", (CLUSTER, MESH), id="troubleshooting"),
     pytest.param(GUIDE / "existing-mesh.md", (CLUSTER,), id="existing-mesh"),
 ]
-_LOOKS = ("kubectl get", "pilotage status", "pilotage check")
+_LOOKS = ("kubectl get", "pilotage status", "pilotage check", "pilotage drift", "pilotage gateway list")
 
 
 @pytest.mark.parametrize(("page", "before"), PAGES)

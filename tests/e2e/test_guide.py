@@ -3,7 +3,7 @@
 import pytest
 
 from guide import WORKLOADS, Guide
-from harness import CANARY, STABLE, Cluster
+from harness import CANARY, STABLE, Cluster, eventually
 
 _WAYS = [
     pytest.param(True, "complete", id="with-tags-completed"),
@@ -31,10 +31,10 @@ def test_the_guide_works_as_written(cluster: Cluster, tags: bool, verb: str) -> 
     if verb == "rollback":
         guide.move(STABLE)
         guide.restart()
-        cluster.kubectl("delete", "deployment", "late", "-n", "shop").must()
+        guide.remove_application()
         guide.expect_proxies(STABLE)
     guide.decide(verb)
     guide.expect_one(keep, gone)
     guide.tidy()
     assert guide.target_images()
-    assert set(guide.running_images().values()) == guide.target_images()
+    eventually("no other image runs", lambda: set(guide.running_images().values()) == guide.target_images())

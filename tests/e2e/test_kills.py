@@ -103,10 +103,12 @@ def unkilled(mesh: Cluster, words: tuple[str, ...]) -> tuple[Picture, int]:
 
 
 def settled(mesh: Cluster) -> Picture:
-    """Once pods that are removed have gone, and what they held with them."""
+    """Once pods that are removed have gone, and what they held with them, and others hold what istiods take."""
     asked = {entry["name"] for entry in mesh.get("smesh", "default")["spec"]["revisions"]}
     gone = {STABLE, CANARY} - asked
     eventually("its pods are gone", lambda: not any(mesh.names("pods", MESH, f"istio.io/rev={name}") for name in gone))
+    held = {f"istio-gateway-{what}-{name}" for what in ("deployment", "status-leader") for name in asked}
+    eventually(f"{held} are held", lambda: held <= mesh.names("leases", MESH))
     return picture(mesh)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from audit import Audit
 from harness import CANARY, MESH, STABLE, Cluster, sandbox
+from untouched import at_rest
 
 pytestmark = pytest.mark.e2e
 
@@ -51,6 +52,7 @@ def test_a_crd_that_was_deleted_comes_back(mesh: Cluster) -> None:
 
 
 def test_where_nothing_differs_nothing_is_written(mesh: Cluster) -> None:
+    at_rest(mesh)
     _look_again(mesh)
     audit = Audit(mesh)
     _look_again(mesh)

@@ -37,8 +37,8 @@ def test_an_edit_is_seen_in_conditions_metrics_and_events(mesh: Cluster, standin
     edit(mesh, {"revisions": [{"name": STABLE}, {"name": CANARY}]})
     eventually("the canary begins", lambda: "CanaryStarting" in reasons(mesh))
     wait(mesh, "Ready")
-    eventually("Event Canary", lambda: "Canary" in reasons(mesh))
-    assert {"NotReady", "Reconciling", "Ready", "NotReconciling"} <= reasons(mesh)
+    told = {"Canary", "NotReady", "Reconciling", "Ready", "NotReconciling"}
+    eventually(f"Events {told}", lambda: told <= reasons(mesh))
     eventually("metrics tell it", lambda: standing.metric('pilotage_mesh_phase{phase="Canary"}') == 1)
     for revision in (STABLE, CANARY):
         assert standing.metric(f'pilotage_mesh_istiods_available{{revision="{revision}"}}')
@@ -74,7 +74,7 @@ def test_what_a_user_must_change_stalls_the_resource_and_is_said_with_the_next_c
     wait(mesh, "Stalled")
     (stalled,) = [each for each in resource(mesh)["status"]["conditions"] if each["type"] == "Stalled"]
     assert f"{charts}-moved" in stalled["message"]
-    (event,) = [each for each in events(mesh) if each["reason"] == "Stalled"]
+    (event,) = eventually("Event Stalled", lambda: [each for each in events(mesh) if each["reason"] == "Stalled"])
     assert event["type"] == "Warning"
     assert all(line["next"] for line in standing.lines() if line["level"] == "error")
     edit(mesh, {"artifacts": {"charts": charts}})

@@ -40,7 +40,7 @@ def mesh() -> Iterator[Cluster]:
         made.apply(
             namespace(SPACE, rev=STABLE), deployment(SPACE, "web"), mesh_config("old", "{}"), mesh_config(STABLE, "{}")
         )
-        eventually("web runs", lambda: made.proxies(SPACE) == {"web": {STABLE}})
+        made.kubectl("rollout", "status", "deployment", "web", "-n", SPACE, "--timeout=120s").must()
         yield made
 
 

@@ -76,10 +76,13 @@ def test_setting_a_tag_again_writes_nothing(mesh: Cluster) -> None:
 
 
 def test_pods_created_later_get_the_proxy_that_the_tag_points_at_then(mesh: Cluster) -> None:
-    with staged(mesh, Tag("ring", STABLE), namespace("sc-ring", rev="ring"), deployment("sc-ring", "web")):
-        assert mesh.proxies("sc-ring") == {"web": {STABLE}}
+    with staged(mesh, Tag("ring", STABLE), namespace("sc-ring", rev="ring")):
+        mesh.expect_injection("sc-ring", STABLE)
+        mesh.apply(deployment("sc-ring", "web"))
+        eventually("web runs", lambda: mesh.proxies("sc-ring") == {"web": {STABLE}})
         _tag(mesh, "pilotage", "set", "ring", "--revision", CANARY, "--overwrite").must()
         assert mesh.proxies("sc-ring") == {"web": {STABLE}}
+        mesh.expect_injection("sc-ring", CANARY)
         mesh.kubectl("rollout", "restart", "deployment", "web", "-n", "sc-ring").must()
         eventually("web moved", lambda: mesh.proxies("sc-ring") == {"web": {CANARY}})
 

@@ -24,16 +24,18 @@ CONFIRMED = "pilotage.dev/confirmed-removal"
 def mesh() -> Iterator[Cluster]:
     with sandbox("unattended") as made:
         made.enable().must()
+        # The canary's says the same: no second istiod starts when nobody expects it, and cannot be asked for a while.
+        made.patch(f"hpa/istiod-{STABLE}", {"spec": {"minReplicas": 1}}, MESH)
         with operator(made):
             yield made
 
 
 @pytest.fixture(autouse=True)
 def canary(mesh: Cluster) -> None:
-    """A canary, and nothing that uses it: as long as one of its istiods starts, that cannot be told."""
+    """A canary, and nothing that uses it."""
     ask(mesh, revisions=BOTH, removal={"soak": "1h"})
     expect_phase(mesh, "Canary")
-    eventually("all istiods answer", lambda: _available(mesh) == 2 and "HealthUnknown" not in _findings(mesh))
+    eventually("all istiods answer", lambda: "HealthUnknown" not in _findings(mesh))
 
 
 def test_what_nothing_uses_is_removed_by_an_edit_once_it_has_soaked(mesh: Cluster) -> None:
@@ -41,8 +43,9 @@ def test_what_nothing_uses_is_removed_by_an_edit_once_it_has_soaked(mesh: Cluste
     until = eventually("the soak has begun", lambda: resource(mesh)["status"].get("removal"))["until"]
     assert "removal" not in expect_phase(mesh, "Settled")
     assert f"istiod-{CANARY}" not in mesh.names("deployments", MESH)
-    assert _time(events(mesh, "Removing")[-1]) >= datetime.fromisoformat(until)
-    assert events(mesh, "Removed")[-1]["note"] == f"{CANARY} is gone"
+    assert _after(events(mesh, "Removing")[-1], until)
+    (removed,) = eventually("Event Removed", lambda: [each for each in events(mesh, "Removed") if _after(each, until)])
+    assert removed["note"] == f"{CANARY} is gone"
 
 
 def test_while_it_soaks_all_say_so_and_adding_it_back_cancels_it(mesh: Cluster) -> None:
@@ -118,7 +121,7 @@ def test_a_mark_for_another_revision_or_of_another_time_confirms_nothing_and_is_
         ask(mesh, revisions=ONE)
         mesh.kubectl("annotate", "smesh", "default", f"{CONFIRMED}={mark}", "--overwrite").must()
         eventually(f"{mark} is cleared", lambda: CONFIRMED not in resource(mesh)["metadata"].get("annotations", {}))
-        assert resource(mesh)["status"]["phase"] == "RemovalSoaking"
+        expect_phase(mesh, "RemovalSoaking")
     _remove_now(mesh)
 
 
@@ -167,10 +170,6 @@ def _kept_by_git(mesh: Cluster) -> Iterator[None]:
         mesh.kubectl("patch", "smesh", "default", "--type=json", "-p", json.dumps(patch)).must()
 
 
-def _available(mesh: Cluster) -> int:
-    return int(mesh.get("deployment", f"istiod-{CANARY}", "-n", MESH)["status"].get("availableReplicas", 0))
-
-
 def _findings(mesh: Cluster) -> set[str]:
     """As an administrator: a viewer may not ask istiods."""
     return {finding["code"] for finding in findings(mesh.run(*PILOTAGE, "check", "-o", "json"))}
@@ -188,8 +187,8 @@ def _now(mesh: Cluster) -> str:
     return str(newest)
 
 
-def _time(event: Obj) -> datetime:
-    return _moment(event["eventTime"])
+def _after(event: Obj, moment: str) -> bool:
+    return _moment(event["eventTime"]) >= _moment(moment)
 
 
 def _moment(text: str) -> datetime:

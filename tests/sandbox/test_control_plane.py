@@ -28,19 +28,25 @@ def processes(name: str) -> list[int]:
     """Of this sandbox, as the host sees them: each names its folder on its command line."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes()
-        except OSError:
-            continue
+        pid = int(path.parent.name)
+        words = line_of(pid)
         if f"/{name}/".encode() in words or f"/{name}\0".encode() in words:
-            found.append(int(path.parent.name))
+            found.append(pid)
     return found
+
+
+def line_of(pid: int) -> bytes:
+    """Its command line, nothing where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def supervisor(name: str) -> int:
     """PID 1 of the sandbox, as the host sees it."""
-    pids = [pid for pid in processes(name) if b"unshare" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    return min(pid for pid in pids if b"pilotage_sandbox.supervisor" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    lines = {pid: line_of(pid) for pid in processes(name)}
+    return min(pid for pid, line in lines.items() if b"unshare" not in line and b"pilotage_sandbox.supervisor" in line)
 
 
 def state(cluster: Cluster, component: str) -> dict[str, Any]:
@@ -66,7 +72,8 @@ def test_a_deployment_gets_running_pods_with_addresses(plane: Cluster) -> None:
 def test_a_pod_that_a_process_stands_for_is_left_alone_by_kwok(plane: Cluster) -> None:
     plane.apply(deployment("default", "istiod", replicas=1), deployment("default", "other", replicas=1))
     plane.kubectl("rollout", "status", "deploy/other", "--timeout=60s").must()
-    pods = plane.get("pods", "-l", "app in (istiod, other)", "--show-managed-fields")["items"]
+    both = ("pods", "-l", "app in (istiod, other)", "--show-managed-fields")
+    pods = eventually("both pods", lambda: len(found := plane.get(*both)["items"]) == 2 and found)
     touched = {pod["metadata"]["labels"]["app"]: "kwok" in str(pod["metadata"]["managedFields"]) for pod in pods}
     assert touched == {"istiod": False, "other": True}
     plane.kubectl("delete", "deploy/istiod", "deploy/other").must()
@@ -109,7 +116,7 @@ def test_every_write_of_a_user_is_in_the_audit_log_and_no_read_but_of_secrets(pl
     plane.kubectl("get", "secrets").must()
     plane.kubectl("delete", "configmap", "written").must()
     text = (plane.kubeconfig.parent / "logs" / "audit.log").read_text()
-    events = [json.loads(line) for line in text.splitlines()]
+    events = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
     mine = [e for e in events if e["user"]["username"] == "sandbox-admin"]
     assert {e["verb"] for e in mine if e["objectRef"].get("name") == "written"} == {"create", "delete"}
     assert {e["objectRef"]["resource"] for e in mine if e["verb"] in ("get", "list", "watch")} == {"secrets"}
@@ -117,7 +124,7 @@ def test_every_write_of_a_user_is_in_the_audit_log_and_no_read_but_of_secrets(pl
 
 def test_a_component_that_dies_is_started_again_and_nothing_is_lost(plane: Cluster) -> None:
     plane.kubectl("create", "configmap", "kept").must()
-    api = [pid for pid in processes(plane.name) if b"kube-apiserver\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    api = [pid for pid in processes(plane.name) if b"kube-apiserver\0" in line_of(pid)]
     os.kill(api[0], signal.SIGKILL)
     eventually("the API server noticed", lambda: state(plane, "kube-apiserver")["restarts"] == 1)
     eventually("the API server back", lambda: state(plane, "kube-apiserver")["state"] == "ready")
@@ -151,7 +158,7 @@ def test_an_interrupted_up_leaves_nothing(blow: signal.Signals) -> None:
         _, errors = starting.communicate(timeout=60)
     assert starting.returncode == 130
     assert "Traceback" not in errors
-    assert not processes(name)
+    eventually("all of its processes gone", lambda: not processes(name))
     assert name not in command("list").stdout
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from harness import CANARY, MESH, Cluster, Obj, Result, eventually
+from pilotage.edge.kube import Kube
 
 
 class Edit(NamedTuple):
@@ -79,7 +80,16 @@ def user(cluster: Cluster, name: str, *rules: Obj) -> str:
     path = cluster.kubeconfig.with_name(f"{name}.kubeconfig")
     path.touch(mode=0o600)
     path.write_text(yaml.safe_dump(config))
+    for rule in rules:
+        _await_right(str(path), rule)
     return str(path)
+
+
+def _await_right(config: str, rule: Obj) -> None:
+    """Until the authorizer, which learns of roles after they were written, counts the rule's last."""
+    verb, resource, group = rule["verbs"][-1], rule["resources"][-1], rule["apiGroups"][-1]
+    kube = Kube.connect(config)
+    eventually(f"{verb} {resource} is granted", lambda: kube.may(verb, group, resource))
 
 
 def may(verbs: str, resources: str = "*", groups: str = "*") -> Obj:
