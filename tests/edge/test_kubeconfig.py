@@ -37,6 +37,16 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("contexts: [{name: a}]", NoCluster, "no current context; choose one with --context: a"),
         (GOOD.replace("current-context: a", "current-context: b"), NoCluster, "no context 'b' in the kubeconfig"),
         (GOOD.replace("cluster: c, user", "cluster: d, user"), NoCluster, "names cluster 'd', which has no server"),
+        (GOOD.replace("https://c", "https://[::1"), Refused, "server 'https://[::1', which is not a URL such as"),
+        (GOOD.replace("https://c", "https://c:99999"), Refused, "is not a URL such as https://HOST:6443"),
+        (GOOD.replace("https://c", "c:6443"), Refused, "is not a URL such as https://HOST:6443"),
+        (
+            GOOD.replace("'https://c'", "'https://c', proxy-url: 'http://p:0'"),
+            Refused,
+            "proxy 'http://p:0' is not a URL",
+        ),
+        (GOOD + 'users: [{name: u, user: {token: "a\\nb"}}]', Refused, "the token has characters that no token has"),
+        (GOOD + "users: [{name: u, user: {token: a€}}]", Refused, "the token has characters that no token has"),
         (GOOD + "users: [{name: u, user: {auth-provider: {name: gcp}}}]", Refused, "uses auth-provider"),
         (GOOD + "users: [{name: u, user: {as: root}}]", Refused, "impersonates 'root'"),
         (GOOD + "users: [{name: u, user: {client-key: k}}]", Refused, "client-key of the kubeconfig cannot be read"),
@@ -68,6 +78,20 @@ def test_no_kubeconfig_anywhere_is_no_cluster() -> None:
 def test_a_kubeconfig_asked_for_must_exist(tmp_path: Path) -> None:
     with pytest.raises(NoCluster, match="no kubeconfig at"):
         load(str(tmp_path / "gone"), None)
+
+
+def test_a_folder_in_the_place_of_a_kubeconfig_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/gone:{tmp_path}")
+    for asked in (None, str(tmp_path)):
+        with pytest.raises(Refused, match=f"kubeconfig {tmp_path} cannot be read: Is a directory"):
+            load(asked, None)
+
+
+def test_who_has_no_home_has_no_kubeconfig_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
+    with pytest.raises(NoCluster, match="no cluster in ~/.kube/config"):
+        load(None, None)
 
 
 def test_of_several_files_the_first_mention_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

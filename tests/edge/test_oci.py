@@ -13,6 +13,7 @@ from loopback_api import Api, Asked, Reply, serving
 
 from pilotage.domain.errors import NoCharts, Refused
 from pilotage.domain.mesh import ProfileName
+from pilotage.domain.objects import Obj
 from pilotage.domain.profile import PROFILES
 from pilotage.domain.version import Version
 from pilotage.edge.chart_source import not_pulled
@@ -145,5 +146,27 @@ def test_a_chart_that_is_cut_short_is_to_be_tried_again(registry: tuple[Registry
     assert not list((tmp_path / "cache").rglob("*.tgz"))
 
 
-def pulled(source: str) -> None:
-    render_base(HelmEngine(source, ENGINE), PROFILES[ProfileName.AKS], NEW, "asm-1-31")
+def pulled(source: str) -> tuple[Obj, ...]:
+    return render_base(HelmEngine(source, ENGINE), PROFILES[ProfileName.AKS], NEW, "asm-1-31")
+
+
+@pytest.mark.parametrize("home", ["a file", "none"])
+def test_where_nothing_can_be_kept_the_folder_to_set_is_named(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    (tmp_path / "file").write_text("")
+    if home == "none":
+        monkeypatch.delenv("HOME")
+        monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
+    with pytest.raises(Refused, match="cannot be kept in .*: Not a directory") as told:
+        pulled("oci://127.0.0.1:1/charts")
+    assert told.value.fix == "set XDG_CACHE_HOME to a folder that you may write to"
+
+
+def test_charts_in_a_folder_need_no_home(istio_charts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
+    assert pulled(str(istio_charts))

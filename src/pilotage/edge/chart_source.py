@@ -36,8 +36,10 @@ def plain_http(reference: str) -> bool:
 
 
 def cache_folder(name: str) -> Path:
-    """Of the user's cache; not made yet."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pilotage" / name
+    """Of the user's cache; not made yet. Who has no home gets one that cannot be made: nothing is kept then."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111, Path's own raises where there is none
+    own = home / ".cache" if home.is_absolute() else Path(os.devnull)
+    return Path(os.environ.get("XDG_CACHE_HOME") or own) / "pilotage" / name
 
 
 def locate(source: str, chart: str, version: Version, pull: Pull) -> Path:
@@ -48,13 +50,16 @@ def locate(source: str, chart: str, version: Version, pull: Pull) -> Path:
     place = source.replace("{version}", str(version))
     if place.startswith(OCI):
         return _cached(f"{place.rstrip('/')}/{chart}", version, pull)
-    folder = Path(place).expanduser()
-    for candidate in _FOLDERS[chart]:
-        if (folder / candidate / "Chart.yaml").is_file():
-            return folder / candidate
-    archive = folder / f"{chart}-{version}.tgz"
-    if archive.is_file():
-        return archive
+    folder = Path(os.path.expanduser(place))  # noqa: PTH111, as above
+    try:
+        for candidate in _FOLDERS[chart]:
+            if (folder / candidate / "Chart.yaml").is_file():
+                return folder / candidate
+        archive = folder / f"{chart}-{version}.tgz"
+        if archive.is_file():
+            return archive
+    except OSError as error:
+        raise Refused(f"The charts in {folder} cannot be read: {error.strerror}", fix="make them readable") from None
     raise Refused(
         f"No chart {chart} of version {version} in {folder}.",
         fix="set spec.artifacts.charts to a folder that holds base, istiod and gateway, or to oci://…",
@@ -80,10 +85,16 @@ def _cached(reference: str, version: Version, pull: Pull) -> Path:
     """The archive in the cache. It is pulled beside its place and renamed, so that it is there whole or not at all."""
     folder = cache_folder("charts") / hashlib.sha256(reference.encode()).hexdigest()[:16]
     archive = folder / f"{reference.rsplit('/', 1)[1]}-{version}.tgz"
-    if not archive.is_file():
+    try:
+        if archive.is_file():
+            return archive
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as fresh:
-            pull(reference, version, Path(fresh))
-            for pulled in Path(fresh).glob("*.tgz"):
-                pulled.replace(archive)
+        beside = tempfile.TemporaryDirectory(dir=folder)
+    except OSError as error:
+        words = f"The chart {reference} cannot be kept in {folder}: {error.strerror}"
+        raise Refused(words, fix="set XDG_CACHE_HOME to a folder that you may write to") from None
+    with beside as fresh:
+        pull(reference, version, Path(fresh))
+        for pulled in Path(fresh).glob("*.tgz"):
+            pulled.replace(archive)
     return archive

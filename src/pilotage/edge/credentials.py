@@ -33,7 +33,7 @@ class Credentials:
         with self._lock:
             self._refresh()
             if self._token:
-                return {"Authorization": f"Bearer {self._token}"}
+                return {"Authorization": f"Bearer {_sendable(self._token)}"}
         if user.username:
             pair = base64.b64encode(f"{user.username}:{user.password}".encode()).decode()
             return {"Authorization": f"Basic {pair}"}
@@ -67,3 +67,11 @@ class Credentials:
 
     def _token_is_static(self) -> bool:
         return bool(self._target.user.token)
+
+
+def _sendable(token: str) -> str:
+    """Raises Refused for what no header can hold, such as two lines."""
+    if not (token.isascii() and token.isprintable()):
+        words = "the token has characters that no token has, such as a line's end"
+        raise Refused(words, fix="kubectl config view --raw")
+    return token

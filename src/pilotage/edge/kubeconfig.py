@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -95,7 +96,7 @@ def load(kubeconfig: str | None, context: str | None) -> Target:
 
     Raises NoCluster where there is none, Refused for a file that cannot be understood.
     """
-    files = [file for path in _paths(kubeconfig) if (file := _read(path)) is not None]
+    files = [file for path in _paths(kubeconfig) if (file := _read(path, must=bool(kubeconfig))) is not None]
     if not any(file.contexts or file.clusters for file in files):
         pod = None if kubeconfig or context else _pod()
         if pod is None:
@@ -105,13 +106,12 @@ def load(kubeconfig: str | None, context: str | None) -> Target:
 
 
 def _paths(kubeconfig: str | None) -> list[Path]:
+    """Whether they are there is seen by reading them; but a pod's user may not even look into its home."""
     if kubeconfig:
-        path = Path(kubeconfig).expanduser()
-        if not path.is_file():
-            raise NoCluster(f"no kubeconfig at {kubeconfig}")
-        return [path]
+        return [Path(os.path.expanduser(kubeconfig))]  # noqa: PTH111, Path's own raises where there is no home
     listed = [Path(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-    return [path for path in listed or [Path("~/.kube/config").expanduser()] if path.is_file()]
+    own = os.path.expanduser("~/.kube/config")  # noqa: PTH111
+    return listed or ([Path(own)] if os.path.exists(own) else [])  # noqa: PTH110, Path's own raises for want of rights
 
 
 def _nothing_in(kubeconfig: str | None) -> str:
@@ -119,7 +119,7 @@ def _nothing_in(kubeconfig: str | None) -> str:
     return f"no cluster in {where}; give --kubeconfig or set KUBECONFIG (`kubectl config get-contexts` lists them)"
 
 
-def _read(path: Path) -> _File | None:
+def _read(path: Path, *, must: bool) -> _File | None:
     import yaml
 
     try:
@@ -129,6 +129,10 @@ def _read(path: Path) -> _File | None:
         raise _bad(path, " ".join(str(error).split())) from None
     except (msgspec.ValidationError, UnicodeDecodeError) as error:
         raise _bad(path, str(error)) from None
+    except (FileNotFoundError, NotADirectoryError):
+        if must:
+            raise NoCluster(f"no kubeconfig at {path}") from None
+        return None
     except OSError as error:
         raise _bad(path, error.strerror or str(error)) from None
 
@@ -184,6 +188,9 @@ def _choose(files: list[_File], wanted: str | None) -> Target:
     cluster, user = clusters.get(context.cluster), users.get(context.user, User())
     if cluster is None or not cluster.server:
         raise NoCluster(f"context {name!r} names cluster {context.cluster!r}, which has no server in the kubeconfig")
+    if not is_http(cluster.server):
+        words = f"context {name!r} names server {cluster.server!r}, which is not a URL such as https://HOST:6443"
+        raise Refused(words, fix="kubectl config set-cluster " + context.cluster + " --server=https://HOST:6443")
     if user.auth_provider is not None:
         raise Refused(f"user {context.user!r} uses auth-provider, which Kubernetes removed", fix="use an exec plug-in")
     if user.impersonated:
@@ -192,6 +199,15 @@ def _choose(files: list[_File], wanted: str | None) -> Target:
             fix="use another context: --context",
         )
     return Target(name, cluster, user, context.namespace or "default")
+
+
+def is_http(url: str) -> bool:
+    """An address to connect to, with http or https."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port or an address of IPv6
+        return False
 
 
 def _pod() -> Target | None:

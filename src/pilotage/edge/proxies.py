@@ -4,7 +4,7 @@ import os
 from urllib.parse import urlsplit
 
 from pilotage.domain.errors import Refused
-from pilotage.edge.kubeconfig import Cluster
+from pilotage.edge.kubeconfig import Cluster, is_http
 
 
 def is_loopback(server: str) -> bool:
@@ -15,13 +15,16 @@ def is_loopback(server: str) -> bool:
 def proxy_for(cluster: Cluster) -> str:
     """URL of the proxy, "" for none: the cluster's own, else HTTPS_PROXY and NO_PROXY as kubectl reads them.
 
-    Raises Refused for a proxy that is spoken to by SOCKS or TLS.
+    Raises Refused for a proxy that is spoken to by SOCKS or TLS, and for what is no URL.
     """
     proxy = cluster.proxy_url or _from_environment(cluster.server)
     if "://" in proxy and not proxy.startswith("http://"):
         kind = proxy.partition(":")[0].rstrip("5h").upper()
         raise Refused(f"{kind} proxies are not supported", fix="use an HTTP proxy (http://…), or kubectl proxy")
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+    place = proxy if not proxy or "://" in proxy else f"http://{proxy}"
+    if place and not is_http(place):
+        raise Refused(f"proxy {proxy!r} is not a URL such as http://HOST:3128", fix="mend proxy-url, or HTTPS_PROXY")
+    return place
 
 
 def _from_environment(server: str) -> str:
