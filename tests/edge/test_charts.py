@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ import yaml
 from pilotage.domain.errors import Refused
 from pilotage.domain.mesh import ProfileName
 from pilotage.domain.objects import Obj, labels_of
-from pilotage.domain.profile import PROFILES
+from pilotage.domain.profile import PROFILES, Profile
 from pilotage.domain.state import Revision
 from pilotage.domain.version import Version
 from pilotage.edge.chart_source import plain_http
@@ -42,7 +43,7 @@ def _one(objects: tuple[Obj, ...], kind: str) -> Obj:
     return found
 
 
-def _revision(charts: Renderer, *layers: dict, profile=AKS, name="asm-1-31") -> tuple[Obj, ...]:
+def _revision(charts: Renderer, *layers: Obj, profile: Profile = AKS, name: str = "asm-1-31") -> tuple[Obj, ...]:
     return render_revision(charts, profile, Revision(name, NEW), layers)
 
 
@@ -107,9 +108,10 @@ def test_values_of_the_mesh_win_over_the_profile_and_those_of_the_revision_over_
     assert container["image"] == "example.org/istio/pilot:1.31.0"
 
 
-def _mesh(objects: tuple[Obj, ...]) -> dict:
+def _mesh(objects: tuple[Obj, ...]) -> Obj:
     config = next(obj for obj in objects if obj["metadata"]["name"] == "istio-asm-1-31")
-    return yaml.safe_load(config["data"]["mesh"])
+    mesh: Obj = yaml.safe_load(config["data"]["mesh"])
+    return mesh
 
 
 def test_the_managed_mesh_configuration_repeats_no_default_that_the_user_may_change(charts: Renderer) -> None:
@@ -135,7 +137,7 @@ def test_what_values_ask_of_the_mesh_configuration_is_managed_even_if_it_is_a_de
         {"revisionTags": ["prod"]},
     ],
 )
-def test_values_that_name_a_control_plane_anew_are_refused(charts: Renderer, values: dict) -> None:
+def test_values_that_name_a_control_plane_anew_are_refused(charts: Renderer, values: Obj) -> None:
     with pytest.raises(Refused, match="is set by Pilotage"):
         _revision(charts, values)
 
@@ -227,6 +229,18 @@ def test_other_values_another_chart_or_another_helm_are_rendered_anew(chart: Pat
     os.utime(helm, ns=(1, 1))
     _revision(charts)
     assert runs.read_text().count("run") == 4
+
+
+@pytest.mark.parametrize("kept_by", [Remembering, lambda charts: charts], ids=["one process", "the disk"])
+def test_what_is_asked_for_at_every_look_stays_however_often_other_values_change(
+    chart: Path, tmp_path: Path, kept_by: Callable[[Renderer], Renderer]
+) -> None:
+    helm, runs = _counting(tmp_path)
+    charts = kept_by(HelmBinary(str(chart.parent), str(helm)))
+    for edit in range(10, 40):
+        _revision(charts)
+        _revision(charts, {"autoscaleMin": edit})
+    assert runs.read_text().count("run") == 31
 
 
 def test_rendered_charts_are_for_their_owner_only(chart: Path, tmp_path: Path) -> None:

@@ -121,11 +121,11 @@ class Remembering:
 
     def render(self, release: ChartRelease) -> tuple[Obj, ...]:
         key = msgspec.json.encode(release, order="sorted")
-        if key not in self._known:
-            if len(self._known) >= _REMEMBERED:
-                del self._known[next(iter(self._known))]
-            self._known[key] = msgspec.json.encode(self._renderer.render(release))
-        return msgspec.json.decode(self._known[key], type=tuple[Obj, ...])
+        answer = self._known.pop(key, b"") or msgspec.json.encode(self._renderer.render(release))
+        self._known[key] = answer  # as the last: what was asked for longest ago stands first, and goes first
+        if len(self._known) > _REMEMBERED:
+            del self._known[next(iter(self._known))]
+        return msgspec.json.decode(answer, type=tuple[Obj, ...])
 
 
 @cache

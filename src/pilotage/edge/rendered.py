@@ -26,7 +26,7 @@ def kept(engine: Path, chart: Path, request: bytes, render: Callable[[], bytes])
     place = folder / _digest(engine, chart, request)
     with suppress(OSError):
         if _private(folder):
-            return place.read_bytes()
+            return _read(place)
     answer = render()
     with suppress(OSError):  # read-only, full: then it is rendered again next time
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -58,8 +58,15 @@ def _private(folder: Path) -> bool:
     return not found.st_mode & 0o077 and found.st_uid == os.getuid()
 
 
+def _read(place: Path) -> bytes:
+    answer = place.read_bytes()
+    with suppress(OSError):  # read-only: nothing is written there that it would have to outlast
+        os.utime(place)
+    return answer
+
+
 def _write(place: Path, answer: bytes) -> None:
-    """Whole or not at all; the oldest beyond _MOST go."""
+    """Whole or not at all; those beyond _MOST that were read or written longest ago go."""
     with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as fresh:
         fresh.write(answer)
     Path(fresh.name).replace(place)
