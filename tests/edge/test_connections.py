@@ -81,6 +81,12 @@ def test_a_proxy_that_refuses_is_named_as_the_cause(tmp_path: Path, server: Pair
             Kube.connect(config).version()
 
 
+def test_a_proxy_whose_name_does_not_resolve_is_named_and_not_the_server(tmp_path: Path) -> None:
+    config = write_kubeconfig(tmp_path / "config", "https://cluster.invalid", "proxy-url: 'http://proxy.invalid:3128'")
+    with pytest.raises(Unreachable, match="the proxy does not let us through: .*; check proxy-url and HTTPS_PROXY"):
+        Kube.connect(config, deadline=5).version()
+
+
 @pytest.mark.parametrize(
     ("proxy", "kind"), [("https://p:3128", "HTTPS"), ("socks5://p", "SOCKS"), ("socks5h://p", "SOCKS")]
 )

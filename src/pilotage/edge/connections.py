@@ -90,7 +90,9 @@ class _Connection(http.client.HTTPConnection):
     def connect(self) -> None:
         try:
             super().connect()
-        except socket.gaierror:
+        except socket.gaierror as error:
+            if self._proxied:
+                raise ProxyFailed(str(error)) from error
             raise
         except TimeoutError as late:
             raise ConnectTimeout(str(late)) from late
