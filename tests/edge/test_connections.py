@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from certificates import Pair, speaking
 from loopback_api import Asked, Reply, serving, write_kubeconfig
 
+from certificates import Pair, speaking
 from harness import eventually
 from pilotage.domain.errors import Refused, Unreachable
 from pilotage.edge.kube import Kube
