@@ -61,7 +61,7 @@ e2e: assets ## Everything that test leaves out, on real components: 30 minutes a
 lint: setup ## Style, formatting, strict types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy src/pilotage sandbox/pilotage_sandbox sandbox/pilotage_memory demo bench tools
+	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 soak: assets ## Ten minutes at rest: the operator must write nothing but its Lease. MINUTES=1 for a short one

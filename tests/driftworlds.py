@@ -73,7 +73,7 @@ def pod(space: str, name: str, **more: Any) -> Obj:
     containers = [{"name": "app", "image": "example/app"}]
     if more.get("own"):
         containers.append({"name": "istio-proxy", "image": more["own"]})
-    meta = {"name": name, "namespace": space, "labels": dict(more.get("labels", {}))}
+    meta: Obj = {"name": name, "namespace": space, "labels": dict(more.get("labels", {}))}
     if "of" in more:
         owner = {"kind": "ReplicaSet", "name": f"{more['of']}-5d4f", "apiVersion": "apps/v1", "controller": True}
         meta |= {"ownerReferences": [owner], "labels": meta["labels"] | {"pod-template-hash": "5d4f"}}

@@ -1,6 +1,6 @@
 """Worlds that Pilotage installed: charts, what is asked for, what stands there. Used by tests of the plan."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from worlds import namespace, world
 OLD, NEW = Revision("asm-1-30", Version(1, 30, 5)), Revision("asm-1-31", Version(1, 31, 1))
 PROFILE = PROFILES["istio"]  # type: ignore[index]
 MESH = PROFILE.namespace
+T = TypeVar("T", bound=msgspec.Struct)
 _ADMISSION = "admissionregistration.k8s.io/v1"
 
 
@@ -89,5 +90,5 @@ def deletes(made: Plan) -> list[Delete]:
     return [Delete(action.ref, "") for action in made.now]
 
 
-def changed(thing: Any, **facts: Any) -> Any:
+def changed(thing: T, **facts: Any) -> T:
     return msgspec.structs.replace(thing, **facts)

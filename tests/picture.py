@@ -33,7 +33,7 @@ def differences(one: Any, other: Any, path: str = "") -> list[str]:
 
 
 def _plain(obj: Obj) -> Obj:
-    kept = _without({key: value for key, value in obj.items() if key != "status"})
+    kept: Obj = _without({key: value for key, value in obj.items() if key != "status"})
     if obj["kind"] == "Deployment":  # an HPA's, or a default
         kept["spec"].pop("replicas", None)
     return kept

@@ -55,7 +55,7 @@ def _rank(test: str) -> int:
     return next((rank for rank, long in enumerate(LONGEST) if test.startswith(long)), len(LONGEST))
 
 
-class Scheduling(LoadScopeScheduling):
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Hands out work in the order of the tests, to whoever is free."""
 
     def _split_scope(self, nodeid: str) -> str:

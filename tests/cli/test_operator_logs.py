@@ -109,7 +109,7 @@ def test_a_failure_carries_the_next_command(
 
 def test_a_line_is_one_line_for_machines_and_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     for shape in ("json", "text", None):
-        Log(shape).say("wrote", object="Service a\nb", why="")  # type: ignore[arg-type]
+        Log(shape).say("wrote", object="Service a\nb", why="")
     as_json, as_text, by_default = capsys.readouterr().err.splitlines()
     assert json.loads(as_json) | {"time": ""} == {
         "time": "",

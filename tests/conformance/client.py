@@ -16,6 +16,7 @@ from pilotage.edge.paths import built_in
 from pilotage_memory.fieldsets import decode
 
 Obj = dict[str, Any]
+Changes = list[tuple[str, Obj]]
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 JSON = "application/json"
@@ -121,7 +122,7 @@ class Server:
     def delete(self, obj: Obj, body: Any = None, **query: Any) -> Answer:
         return self.ask("DELETE", self.path(obj), body, **query)
 
-    def changes(self, api_version: str, kind: str, **query: Any) -> "list[tuple[str, Obj]]":
+    def changes(self, api_version: str, kind: str, **query: Any) -> Changes:
         """What a watch of a second tells: (type, object); not what a controller gives to every new namespace."""
         told = self.list(api_version, kind, watch="1", timeoutSeconds=1, **query)
         # One change alone is one JSON object, as is an error.

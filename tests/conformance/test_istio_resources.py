@@ -54,7 +54,7 @@ def istio(both: Both) -> Both:
             server.apply(crd, force=True)
     for server in both:
         for path in {f"/apis/{api_version}/{plural}" for api_version, plural, _ in RESOURCES}:
-            eventually(path, lambda server=server, path=path: server.ask("GET", path).code == 200)  # type: ignore[misc]
+            eventually(path, lambda server=server, path=path: server.ask("GET", path).code == 200)
     return both
 
 

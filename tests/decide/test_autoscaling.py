@@ -60,7 +60,7 @@ def _target(name: str) -> Obj:
 def _entry(manager: str, keys: list[str], part: Revision = OLD) -> Obj:
     made = "2026-10-01T08:00:00Z" if part is OLD else "2026-11-22T08:00:00Z"
     time = made if manager.startswith("pilotage") else ACT
-    fields = {"f:spec": {f"f:{key}": {} for key in keys}}
+    fields: Obj = {"f:spec": {f"f:{key}": {} for key in keys}}
     return {"manager": manager, "operation": "Update", "time": time, "fieldsV1": fields}
 
 

@@ -37,7 +37,7 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
         }
         for rev in REVISIONS
     }
-    selectors = st.one_of(st.just({}), st.just({"app": "a"}))
+    selectors = st.sampled_from([{}, {"app": "a"}])
     resources = [
         proxy_config(draw(_maybe(SPACES)), draw(_types) or None, age, **draw(selectors))
         for age in range(draw(st.integers(0, 4)))

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 import pytest
-from test_gateways import DOOR, EDGE, SERVICE, SPACE, asked, deployment, pods, standing
+from test_gateways import DOOR, EDGE, SERVICE, SPACE, asked, deployment, pods, standing, with_gateway
 
 from installed import NEW, OLD, changed, cluster, live, mesh, steps
 from pilotage.decide.force import Mark, cleared, confirm_annotation, gateway_annotation
@@ -196,7 +196,7 @@ def lone(*revisions: Revision, soak: str = "1h", **facts: Any) -> Snapshot:
 def test_a_mesh_whose_control_plane_others_take_over_keeps_its_gateways() -> None:
     """Nothing of them is rendered any more, but they are still asked for."""
     seen = lone(OLD, soak="0s")
-    asks = changed(seen, mesh=changed(seen.mesh, spec=changed(seen.mesh.spec, gateways=[DOOR])))  # type: ignore[union-attr]
+    asks = with_gateway(seen, DOOR)
     nothing = asked(OLD, gateways=())
     made = plan(changed(nothing, revisions=(changed(OLD, managed=False),), objects={}), asks)
     assert not [step for step in steps(made) if "edge" in step]
@@ -205,8 +205,7 @@ def test_a_mesh_whose_control_plane_others_take_over_keeps_its_gateways() -> Non
 
 def test_one_in_another_namespace_than_asked_for_is_no_longer_asked_for() -> None:
     elsewhere = changed(DOOR, namespace="doors")
-    seen = lone(OLD)
-    seen = changed(seen, mesh=changed(seen.mesh, spec=changed(seen.mesh.spec, gateways=[elsewhere])))  # type: ignore[union-attr]
+    seen = with_gateway(lone(OLD), elsewhere)
     made = plan(asked(OLD, gateways=(elsewhere,)), seen)
     assert {action.ref.namespace for action in made.now} <= {"", "doors"}
     assert [finding.subject for finding in made.findings] == [PLACE]
@@ -220,8 +219,8 @@ def test_a_canary_comes_while_a_gateway_waits_which_gets_no_pods_of_it() -> None
 
 
 def test_disabling_by_an_edit_says_which_addresses_go_with_it_while_it_soaks() -> None:
-    facts = {"live": live(OLD) | addressed(standing(OLD)), "mesh": mesh("asm-1-30", soak="1h", mode=Mode.DISABLED)}
-    made = plan(asked(OLD, gateways=(), disabled=True), lone(OLD, **facts))
+    there, resource = live(OLD) | addressed(standing(OLD)), mesh("asm-1-30", soak="1h", mode=Mode.DISABLED)
+    made = plan(asked(OLD, gateways=(), disabled=True), lone(OLD, live=there, mesh=resource))
     assert (made.phase, made.now) == ("RemovalSoaking", ())
     assert any("203.0.113.7" in finding.message for finding in made.findings if finding.code == "GatewayLeaving")
 

@@ -59,11 +59,15 @@ def deployment(of: Revision) -> ObjectRef:
     return ObjectRef("apps/v1", "Deployment", SPACE, f"{EDGE}-{of.name}")
 
 
+def with_gateway(seen: Snapshot, gateway: Gateway) -> Snapshot:
+    """The resource asks for it."""
+    assert seen.mesh
+    return changed(seen, mesh=changed(seen.mesh, spec=changed(seen.mesh.spec, gateways=[gateway])))
+
+
 def town(*things: Any, **facts: Any) -> Snapshot:
     """A mesh whose resource asks for the gateway."""
-    seen = cluster(namespace(SPACE), *things, **facts)
-    assert seen.mesh
-    return changed(seen, mesh=changed(seen.mesh, spec=changed(seen.mesh.spec, gateways=[DOOR])))
+    return with_gateway(cluster(namespace(SPACE), *things, **facts), DOOR)
 
 
 def pods(of: Revision, count: int = 2, **more: Any) -> list[Pod]:
@@ -210,7 +214,7 @@ def test_what_is_no_longer_asked_for_is_taken_back_once() -> None:
 
 def test_a_selector_that_somebody_narrowed_is_put_back_and_told_with_its_author() -> None:
     there = live(OLD) | standing(OLD)
-    fields = {"f:spec": {"f:selector": {}}}
+    fields: Obj = {"f:spec": {"f:selector": {}}}
     entry = {"manager": "kubectl-patch", "operation": "Update", "fieldsV1": fields}
     there[SERVICE]["spec"]["selector"] = {"istio": EDGE, "istio.io/rev": OLD.name}
     there[SERVICE] = changed_meta(there[SERVICE], managedFields=[entry])

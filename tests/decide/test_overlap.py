@@ -19,7 +19,8 @@ def auto_default(rev: str) -> WebhookConfig:
     hooks = tag_webhooks(
         Source(rev, ("istio-system", f"istiod-{rev}"), "/inject", "", "Y2E=", "", {}, {}), "default", True
     )
-    return replace(tag("default", rev)[0], webhooks=hooks)
+    made: WebhookConfig = tag("default", rev)[0]
+    return replace(made, webhooks=hooks)
 
 
 def deactivated(config: WebhookConfig) -> WebhookConfig:

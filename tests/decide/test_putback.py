@@ -40,8 +40,8 @@ def told(live: Obj, body: Obj) -> list[str]:
     return [event.note for event in put_back(made, {ref_of(live): live})]
 
 
-IMAGE = {"strategy": STRATEGY, "template": {"spec": {"containers": [{"name": "d", "image": "b"}]}}}
-IMAGE_FIELD = {"f:template": {"f:spec": {"f:containers": {'k:{"name":"d"}': {"f:image": {}}}}}}
+IMAGE: Obj = {"strategy": STRATEGY, "template": {"spec": {"containers": [{"name": "d", "image": "b"}]}}}
+IMAGE_FIELD: Obj = {"f:template": {"f:spec": {"f:containers": {'k:{"name":"d"}': {"f:image": {}}}}}}
 
 
 def test_an_edit_names_its_field_its_author_and_its_time() -> None:
@@ -60,7 +60,7 @@ def test_of_two_authors_the_last_is_named() -> None:
 
 def test_an_item_that_was_taken_away_is_laid_at_the_door_of_who_holds_the_rest_of_its_list() -> None:
     gone = {"strategy": STRATEGY, "template": {"spec": {"containers": [{"name": "other"}]}}}
-    other = {"f:template": {"f:spec": {"f:containers": {'k:{"name":"other"}': {}}}}}
+    other: Obj = {"f:template": {"f:spec": {"f:containers": {'k:{"name":"other"}': {}}}}}
     (note,) = told(edited(gone, entry("kubectl-patch", other)), wanted())
     assert "containers[d] changed by kubectl-patch" in note
 

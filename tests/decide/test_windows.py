@@ -3,6 +3,7 @@
 import calendar
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,25 +13,26 @@ from hypothesis import strategies as st
 
 from pilotage.decide.windows import coming, current, openings, parse_window
 from pilotage.domain.errors import Refused
-from pilotage.domain.maintenance import MaintenanceWindow
+from pilotage.domain.maintenance import MaintenanceWindow, Schedule
+from pilotage.domain.objects import Obj
 
-DAILY = {"daily": {"intervalDays": 1}}
+DAILY: Obj = {"daily": {"intervalDays": 1}}
 
 
-def window(schedule: dict, start: str = "02:00", hours: int = 4, **rest) -> MaintenanceWindow:
+def window(schedule: Obj, start: str = "02:00", hours: int = 4, **rest: Any) -> MaintenanceWindow:
     fields = {"name": "default", "schedule": schedule, "startTime": start, "durationHours": hours, **rest}
     return msgspec.convert(fields, MaintenanceWindow)
 
 
-def absolute(day: int, months: int = 1) -> dict:
+def absolute(day: int, months: int = 1) -> Obj:
     return {"absoluteMonthly": {"dayOfMonth": day, "intervalMonths": months}}
 
 
-def relative(index: str, day: str, months: int = 1) -> dict:
+def relative(index: str, day: str, months: int = 1) -> Obj:
     return {"relativeMonthly": {"weekIndex": index, "dayOfWeek": day, "intervalMonths": months}}
 
 
-def weekly(day: str, weeks: int = 1) -> dict:
+def weekly(day: str, weeks: int = 1) -> Obj:
     return {"weekly": {"dayOfWeek": day, "intervalWeeks": weeks}}
 
 
@@ -38,7 +40,11 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-BERLIN, LORD_HOWE, HAVANA = ({"timeZone": zone} for zone in ("Europe/Berlin", "Australia/Lord_Howe", "America/Havana"))
+def zoned(zone: str) -> Obj:
+    return {"timeZone": zone}
+
+
+BERLIN, LORD_HOWE, HAVANA = map(zoned, ("Europe/Berlin", "Australia/Lord_Howe", "America/Havana"))
 
 
 @pytest.mark.parametrize(
@@ -164,7 +170,7 @@ def worlds(draw: st.DrawFn) -> tuple[MaintenanceWindow, date]:
     """A window, and a day to look around."""
     zone, around = draw(st.sampled_from(_CHANGES))
     start = f"{draw(st.integers(0, 23)):02}:{draw(st.sampled_from([0, 15, 30, 59])):02}"
-    rest: dict = draw(st.sampled_from([{"timeZone": zone}, {"timeZone": zone}, *_OFFSETS]))
+    rest: Obj = draw(st.sampled_from([{"timeZone": zone}, {"timeZone": zone}, *_OFFSETS]))
     if draw(st.booleans()):
         rest["startDate"] = str(around - timedelta(days=draw(st.integers(-2, 400))))
     blocked = draw(st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 2)), max_size=3))  # unsorted, one in another
@@ -192,7 +198,7 @@ def test_what_is_open_is_what_a_walk_over_every_minute_finds(world: tuple[Mainte
 
 @settings(max_examples=25, deadline=None)
 @given(_SCHEDULES, st.dates(date(2020, 1, 1), date(2032, 1, 1)))
-def test_the_days_of_a_schedule_are_those_that_counting_through_the_calendar_finds(schedule: dict, start: date) -> None:
+def test_the_days_of_a_schedule_are_those_that_counting_through_the_calendar_finds(schedule: Obj, start: date) -> None:
     asked = window(schedule, "12:00", startDate=str(start))
     counted = [day for day in _days(asked) if day < start + timedelta(days=900)][:20]
     seen = coming(parse_window(asked), utc("2019-01-01T00:00"), len(counted))
@@ -240,7 +246,7 @@ def _days(asked: MaintenanceWindow, last: date = date(2036, 1, 1)) -> Iterator[d
         day += timedelta(days=1)
 
 
-def _intervals(schedule) -> list[tuple]:
+def _intervals(schedule: Schedule) -> list[tuple[Any, str]]:
     return [
         (schedule.daily, "interval_days"),
         (schedule.weekly, "interval_weeks"),

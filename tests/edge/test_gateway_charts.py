@@ -65,7 +65,7 @@ def test_replicas_are_the_autoscalers(charts: Renderer) -> None:
 
 @pytest.mark.parametrize(("asked", "drain", "grace"), [({}, "30s", 120), ({"drain_seconds": 5}, "5s", 95)])
 def test_a_pod_that_goes_serves_on_and_has_longer_than_that(
-    charts: Renderer, asked: dict[str, int], drain: str, grace: int
+    charts: Renderer, asked: dict[str, Any], drain: str, grace: int
 ) -> None:
     spec = rendered(charts, **asked)["Deployment"]["spec"]["template"]["spec"]
     env = {each["name"]: each["value"] for each in spec["containers"][0]["env"]}

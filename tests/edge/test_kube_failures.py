@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -125,9 +126,19 @@ def test_an_answer_that_trickles_in_is_unreachable_within_the_deadline(tmp_path:
     assert time.monotonic() - started < 5
 
 
+def noting(asked: list[Asked]) -> Callable[[Asked], Reply]:
+    """Answers everything, and keeps what was asked."""
+
+    def answer(each: Asked) -> Reply:
+        asked.append(each)
+        return Reply({})
+
+    return answer
+
+
 def test_a_write_tells_the_api_server_when_its_answer_is_no_longer_awaited(tmp_path: Path) -> None:
     asked: list[Asked] = []
-    with serving(lambda each: asked.append(each) or Reply({})) as api:
+    with serving(noting(asked)) as api:
         api.connect(tmp_path, deadline=7).apply(CONFIG, "pilotage")
     assert asked[-1].query["timeout"] == "7s"
 
@@ -160,7 +171,7 @@ def test_a_write_behind_a_fence_that_fell_is_never_sent(tmp_path: Path) -> None:
         raise Retry("another took over")
 
     asked: list[Asked] = []
-    with serving(lambda each: asked.append(each) or Reply({})) as api:
+    with serving(noting(asked)) as api:
         kube = api.connect(tmp_path).fenced(fallen)
         with pytest.raises(Retry, match="another took over"):
             kube.delete(ObjectRef("v1", "ConfigMap", "mesh", "istio"))

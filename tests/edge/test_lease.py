@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,7 +102,7 @@ def test_a_holder_that_died_is_followed_after_its_duration_on_our_clock(store: S
 
 def test_a_holder_that_renews_is_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.hold("verb:joe@laptop:1:x")
-    monkeypatch.setattr(leases.time, "sleep", lambda _: store.hold("verb:joe@laptop:1:x"))
+    monkeypatch.setattr(time, "sleep", lambda _: store.hold("verb:joe@laptop:1:x"))
     with pytest.raises(LeaseHeld, match=r"joe@laptop \(process 1\) is at work on this mesh") as told:
         lease(store).acquire()
     assert told.value.holder == "verb:joe@laptop:1:x"
@@ -112,8 +113,8 @@ def test_an_operator_that_stands_by_names_the_holder_once_and_follows_it(
 ) -> None:
     store.hold("operator:pod-1:x", seconds=1)
     renewals = iter([lambda: store.hold("operator:pod-1:x", seconds=1)] * 3)
-    sleep = leases.time.sleep
-    monkeypatch.setattr(leases.time, "sleep", lambda seconds: (sleep(seconds), next(renewals, lambda: None)()))
+    sleep = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: (sleep(seconds), next(renewals, lambda: None)()))
     told: list[str] = []
     lease(store, "operator:pod-2:y").acquire(told.append)
     assert (told, store.holder) == (["operator:pod-1:x"], "operator:pod-2:y")

@@ -2,10 +2,11 @@
 
 import pytest
 
+from pilotage.domain.objects import Obj
 from pilotage.edge.manifests import in_order, parse, whole
 
 
-def _obj(kind: str, name: str = "x") -> dict:
+def _obj(kind: str, name: str = "x") -> Obj:
     return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}}
 
 

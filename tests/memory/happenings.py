@@ -1,6 +1,7 @@
 """What may happen to a mesh, as values to choose from, and the meshes that it happens to. Used by `machine`."""
 
 from functools import cache
+from typing import Any
 
 from hypothesis import strategies as st
 from lab import Clock, forked
@@ -55,23 +56,23 @@ def owned(by: str, version: str, kind: str, name: str, *, space: str = "", **fie
 
 
 def _scaled(least: int | None, revision: str) -> Obj:
-    fields = {"spec": {"minReplicas": least}} if least else {}
+    fields: Obj = {"spec": {"minReplicas": least}} if least else {}
     kind = ("argocd-controller", "autoscaling/v2", "HorizontalPodAutoscaler", f"istiod-{revision}")
     return owned(*kind, space=MESH, **fields)
 
 
 def _listed(*names: str) -> Obj:
-    fields = {"spec": {"revisions": [{"name": name} for name in names]}} if names else {}
+    fields: Obj = {"spec": {"revisions": [{"name": name} for name in names]}} if names else {}
     return owned("argocd-controller", "pilotage.dev/v1alpha1", "ServiceMesh", "default", **fields)
 
 
 def _labelled(name: str) -> Obj:
-    fields = {"metadata": {"labels": {"istio.io/rev": name}}} if name else {}
+    fields: Obj = {"metadata": {"labels": {"istio.io/rev": name}}} if name else {}
     return owned("helm", "v1", "Namespace", SPACE, **fields)
 
 
 def _pointing(revision: str) -> Obj:
-    fields = {"metadata": {"labels": {"istio.io/rev": revision}}} if revision else {}
+    fields: Obj = {"metadata": {"labels": {"istio.io/rev": revision}}} if revision else {}
     name = f"istio-revision-tag-{TAG}-{MESH}"
     return owned("helm", "admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", name, **fields)
 
@@ -101,18 +102,16 @@ OURS = [
     *(Key("autoscaling", "horizontalpodautoscalers", MESH, f"istiod-{name}") for name in BOTH),
     *(Key(*_HOOKS, f"istio-sidecar-injector-{name}-{MESH}") for name in BOTH),
 ]
-ACTS = st.one_of(
-    st.tuples(st.just(what), st.sampled_from(given))
-    for what, given in {
-        "edits_the_resource": SPECS,
-        "owns": OWNED,
-        "labels_the_namespace": [None, STABLE, CANARY, TAG],
-        "deploys": [(name, replicas) for name in ("web", "cart") for replicas in (0, 1, 3)],
-        "deletes_an_application": ["web", "cart"],
-        "deletes": OURS,
-        "applies_the_resource_again": [None],
-    }.items()
-)
+_ACTS: dict[str, list[Any]] = {
+    "edits_the_resource": SPECS,
+    "owns": OWNED,
+    "labels_the_namespace": [None, STABLE, CANARY, TAG],
+    "deploys": [(name, replicas) for name in ("web", "cart") for replicas in (0, 1, 3)],
+    "deletes_an_application": ["web", "cart"],
+    "deletes": OURS,
+    "applies_the_resource_again": [None],
+}
+ACTS = st.one_of([st.tuples(st.just(what), st.sampled_from(given)) for what, given in _ACTS.items()])
 
 Disturbance = tuple[str, int, int]  # what happens to whom acts, at which of the writes, how many times; "" for nothing
 _WHAT = ["", "", "", "killed before", "killed before", "killed after", *sorted(FAULTS)]

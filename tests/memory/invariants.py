@@ -149,7 +149,7 @@ def taken_from_owner(store: Store, change: Change) -> Iterator[str]:
     if change.type != "MODIFIED" or change.before is None:
         return
     before = labels_of(change.before.obj)
-    if TAG in before and before.get(REV) in _forced(store):
+    if TAG in before and REV in before and before[REV] in _forced(store):
         return
     after = {_who(entry): entry["fieldsV1"] for entry in change.entry.obj["metadata"].get("managedFields") or ()}
     for entry in change.before.obj["metadata"].get("managedFields") or ():

@@ -93,7 +93,7 @@ def test_native_sidecars_and_overrides_are_told_as_they_are(mesh: Mesh) -> None:
         namespace("odd", rev=STABLE),
         app("odd", "native", {"sidecar.istio.io/nativeSidecar": "true"}),
         app("odd", "pinned", {"sidecar.istio.io/proxyImage": "example/mine:1"}),
-        app("odd", "out", **{"sidecar.istio.io/inject": "false"}),
+        app("odd", "out", None, **{"sidecar.istio.io/inject": "false"}),
         own,
         gateway,
     )

@@ -1,6 +1,7 @@
 """What lives in the in-memory cluster: pods come, run and go, revisions inject, webhooks out of reach refuse."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 from small_mesh import MESH, at, begin, bundle, change, end, injector, istiod, mesh, one, pods
@@ -217,7 +218,9 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("broken", "words"), BROKEN)
-def test_a_webhook_that_cannot_be_called_stops_pods_and_their_owner_says_why(world: World, broken, words: str) -> None:
+def test_a_webhook_that_cannot_be_called_stops_pods_and_their_owner_says_why(
+    world: World, broken: Callable[[World], None], words: str
+) -> None:
     begin(world, mesh("old"), SHOP)
     broken(world)
     end_pods(world)
@@ -239,7 +242,7 @@ def test_pods_come_back_when_the_webhook_that_stopped_them_is_gone(world: World)
     ("policy", "labels", "made"),
     [("Fail", {}, False), ("Ignore", {}, True), ("Fail", {"sidecar.istio.io/inject": "false"}, True)],
 )
-def test_only_a_webhook_that_matches_and_must_be_called_refuses(policy: str, labels: dict, made: bool) -> None:
+def test_only_a_webhook_that_matches_and_must_be_called_refuses(policy: str, labels: Obj, made: bool) -> None:
     world = begin(World(), namespace(MESH), injector("old", "gone", policy), namespace("shop", rev="old"))
     pod = at("v1", "Pod", "web", "shop", labels=labels, spec={"containers": [{"name": "web", "image": "a/b"}]})
     if made:

@@ -77,12 +77,13 @@ class Operator:
 
     @property
     def status(self) -> Obj:
-        return self.mesh.get("servicemesh/default")["status"]
+        status: Obj = self.mesh.get("servicemesh/default")["status"]
+        return status
 
     @property
     def image(self) -> str:
         deployment = self.mesh.get("deployment", f"istiod-{REVISION}", "-n", SPACE)
-        return deployment["spec"]["template"]["spec"]["containers"][0]["image"].rpartition(":")[2]
+        return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"]).rpartition(":")[2]
 
     @property
     def codes(self) -> set[str]:

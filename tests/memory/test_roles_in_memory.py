@@ -8,7 +8,7 @@ import pytest
 from harness import namespace
 from inmemory import InMemory, in_memory
 from pilotage.domain.errors import Denied
-from pilotage.domain.objects import ObjectRef
+from pilotage.domain.objects import Obj, ObjectRef
 from pilotage.edge.kube import Kube
 from scenery import may, obj
 
@@ -29,7 +29,7 @@ def jane(cluster: InMemory, folder: Path) -> Kube:
     return Kube.connect(str(path))
 
 
-def bound(kind: str, space: str, *rules: dict) -> list[dict]:
+def bound(kind: str, space: str, *rules: Obj) -> list[Obj]:
     """A role for jane."""
     version = f"{RBAC}/v1"
     reference = {"apiGroup": RBAC, "kind": kind, "name": "looks"}

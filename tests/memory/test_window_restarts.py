@@ -33,7 +33,7 @@ MOVING = 2.0  # seconds until its next look while something is under way
 class At(Session):
     """A session whose clock stands, until it is set."""
 
-    now: datetime = OPEN  # type: ignore[assignment]
+    now: datetime = OPEN
 
 
 class Work(ProxyRestarting):
@@ -112,7 +112,7 @@ def restarting(mesh: Mesh, at: datetime = OPEN, **policy: Any) -> Iterator[Work]
 
 def up(found: Obj) -> bool:
     status = found["status"]
-    return status.get("updatedReplicas") == status.get("readyReplicas") == status.get("replicas") == 2
+    return all(status.get(f"{which}eplicas") == 2 for which in ("updatedR", "readyR", "r"))
 
 
 def moved(mesh: Mesh) -> int:

@@ -38,7 +38,7 @@ def with_server(serve: Serve, story: Callable[[tuple[str, int]], Awaitable[None]
     """Run `story` against a server on loopback."""
 
     async def run() -> None:
-        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:  # type: ignore[arg-type]
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             await story(server.sockets[0].getsockname()[:2])
 
     asyncio.run(asyncio.wait_for(run(), 30))

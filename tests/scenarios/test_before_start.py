@@ -64,7 +64,7 @@ def istiod(space: str, revision: str) -> Any:
     return made
 
 
-def suspended_job(space: str, name: str, **labels: str) -> Any:
+def suspended_job(space: str, name: str, **labels: Any) -> Any:
     pod = deployment(space, name, **labels)["spec"]["template"]
     pod["spec"]["restartPolicy"] = "Never"
     spec = {"schedule": "0 0 * * *", "suspend": True, "jobTemplate": {"spec": {"template": pod}}}

@@ -118,7 +118,7 @@ def test_a_patch_whose_gateways_do_not_get_ready_is_taken_back_as_a_whole(mesh: 
 
 
 def settled(status: Obj, version: str) -> bool:
-    return status["phase"] == "Settled" and status["revisions"][0]["version"] == version
+    return bool(status["phase"] == "Settled" and status["revisions"][0]["version"] == version)
 
 
 def ready(status: Obj) -> str:
