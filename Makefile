@@ -70,7 +70,7 @@ soak: assets ## Ten minutes at rest: the operator must write nothing but its Lea
 bench: assets ## Measure against the aims; table, and bench/results.json. ONLY=operator for one group
 	@$(BIN)/python -m bench $(ONLY)
 
-generate: setup ## Write what follows from the code: CRD, roles, heads and index of docs/findings
+generate: setup ## Write what follows from the code: CRD, roles, tables of metrics and findings
 	$(BIN)/python -m tools.generate
 
 lock: setup ## Resolve requirements anew, with hashes

@@ -1,4 +1,5 @@
-"""Writes what follows from the code: the CRD, also in the chart, and the head and index of the pages in docs/findings.
+"""Writes what follows from the code: the CRD, also in the chart, roles, the table of metrics, and in docs/findings the
+head of each page and the index.
 
 Run by `make generate`; `tests/test_repository.py` fails where a file differs from what this would write.
 """
@@ -11,10 +12,13 @@ import yaml
 
 from pilotage.domain.crd import service_mesh_crd
 from pilotage.domain.findings import RULES, Rule, Verb
+from pilotage.faces.operator.metrics import documented
+from tools.pages import with_part
 from tools.rbac import files as rbac
 
 ROOT = Path(__file__).resolve().parents[1]
 FINDINGS = ROOT / "docs" / "findings"
+METRICS = ROOT / "docs" / "operator.md"
 CRDS = ROOT / "deploy" / "crds"
 CHART_CRDS = ROOT / "deploy" / "chart" / "crds"
 _KEEP = {
@@ -52,8 +56,16 @@ def generated() -> Iterator[tuple[Path, str]]:
         page = FINDINGS / f"{rule.code}.md"
         yield page, head(rule) + _body(page)
     yield from rbac.generated()
+    yield METRICS, with_part(METRICS, _metrics())
     rows = (f"| [{r.code}]({r.code}.md) | {r.severity} | {blocked(r)} | {r.title} |\n" for r in RULES.values())
     yield FINDINGS / "README.md", _INDEX + "".join(rows)
+
+
+def _metrics() -> Iterator[str]:
+    yield "\n| metric | labels | |\n|---|---|---|\n"
+    for row in documented():
+        yield f"| `{row.name}` | {', '.join(f'`{label}`' for label in row.labels)} | {row.help} |\n"
+    yield "\n"
 
 
 def head(rule: Rule) -> str:

@@ -1,4 +1,4 @@
-"""The metrics of the operator, every one in a table below; docs/operator.md lists them. Filled by `report`.
+"""The metrics of the operator, every one in a table below. Filled by `report`.
 
 Gauges of the mesh are replaced as a whole, so that a revision that is gone leaves no number behind.
 """
@@ -16,19 +16,13 @@ from pilotage.decide.gauges import Gauge
 
 
 class Declared(NamedTuple):
-    """One metric. `series`: endings of the names under which Prometheus keeps it."""
+    """One metric."""
 
     name: str
     labels: tuple[str, ...]
     help: str
-    endings: tuple[str, ...] = ("",)
-
-    @property
-    def series(self) -> tuple[str, ...]:
-        return tuple(self.name + ending for ending in self.endings)
 
 
-_HISTOGRAM: Final = ("_bucket", "_count", "_sum")
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _REVISION: Final = ("revision",)
 # As `decide.gauges` names them.
@@ -56,13 +50,13 @@ _STEPPED: Final = Declared(
 )
 _SURVEYED: Final = Declared("pilotage_last_survey_timestamp_seconds", (), "When the whole mesh was last looked at.")
 _STEPS: Final = Declared("pilotage_reconciles_total", ("result",), "Steps of the loop.")
-_STEP: Final = Declared("pilotage_reconcile_duration_seconds", (), "Time of one step.", _HISTOGRAM)
+_STEP: Final = Declared("pilotage_reconcile_duration_seconds", (), "Time of one step.")
 _WRITES: Final = Declared("pilotage_writes_total", ("verb", "result"), "Writes that the plan asked for.")
 _REQUESTS: Final = Declared(
     "pilotage_api_requests_total", ("verb", "code"), "Requests to the API server; code none for no answer."
 )
 _REQUEST: Final = Declared(
-    "pilotage_api_request_duration_seconds", ("verb",), "Time to the head of the API server's answer.", _HISTOGRAM
+    "pilotage_api_request_duration_seconds", ("verb",), "Time to the head of the API server's answer."
 )
 _RESTARTS: Final = Declared("pilotage_watch_restarts_total", ("reason",), "Watches that lost their place.")
 _BUILD: Final = Declared("pilotage_build_info", ("version",), "1, with the version of Pilotage.")
@@ -74,7 +68,7 @@ _PROCESS: Final = (
 
 
 def documented() -> tuple[Declared, ...]:
-    """What others may rely on."""
+    """What others may rely on: `tools.generate` writes it into docs/operator.md."""
     return (*MESH, *_OWN, *_PROCESS)
 
 
