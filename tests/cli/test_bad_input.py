@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from pilotage import data
+
+CATALOG = Path(data.__file__).with_name("catalog.yaml")
 COMMAND = [sys.executable, "-c", "from pilotage.faces.cli.main import main; main()"]
 
 
@@ -63,6 +66,19 @@ def test_no_kubeconfig_is_exit_2_and_says_what_to_set(tmp_path: Path) -> None:
     assert answer.returncode == 2
     assert len(answer.stderr.splitlines()) == 1
     assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    "asked", [["--context", "gone"], ["--kubeconfig", "/no/such/file", "--catalog", str(CATALOG)]], ids=" ".join
+)
+def test_a_cluster_that_is_asked_for_must_be_there_also_where_none_is_needed(asked: list[str], tmp_path: Path) -> None:
+    answer = pilotage("get-revisions", *asked, HOME=str(tmp_path))
+    assert (answer.returncode, answer.stdout) == (2, "")
+
+
+def test_a_short_option_may_have_an_equals_sign(tmp_path: Path) -> None:
+    answer = pilotage("get-revisions", "-o=json", HOME=str(tmp_path))
+    assert json.loads(answer.stdout)["meshRevisions"], answer.stderr
 
 
 def test_a_kubeconfig_that_is_not_yaml_is_named(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ def _changed(session: Session, catalog: Catalog) -> Changes | None:
     try:
         return changes(session.snapshot(_PARTS), catalog)
     except NoCluster:
+        if session.names_cluster:
+            raise
         return None
 
 

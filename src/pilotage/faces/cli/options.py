@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pilotage.faces.cli.session import Session
-from pilotage.faces.cli.spelling import booleans
+from pilotage.faces.cli.spelling import booleans, values
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -121,7 +121,7 @@ class _Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
-            rest = super().parse_args(ctx, booleans(self, args))
+            rest = super().parse_args(ctx, values(self, booleans(self, args)))
             self._refuse_empty(ctx)
             return rest
         except click.UsageError as error:

@@ -45,6 +45,11 @@ class Session:
         now = datetime.now(UTC)
         return datetime.combine(self.today, now.timetz()) if self.today else now
 
+    @property
+    def names_cluster(self) -> bool:
+        """Then it must be there, also for a verb that would do without where none is configured."""
+        return bool(self.kubeconfig or self.context)
+
     @cached_property
     def kube(self) -> "Kube":
         """The cluster. Raises NoCluster, and Refused for a malformed kubeconfig."""
@@ -81,6 +86,8 @@ class Session:
         try:
             mesh = self.mesh
         except NoCluster:
+            if self.names_cluster:
+                raise
             return built_in
         if mesh is None or mesh.spec.catalog is None:
             return built_in

@@ -16,6 +16,13 @@ def booleans(command: click.Command, args: list[str]) -> list[str]:
     return [arg for arg in plain if arg is not None] + args[end:]
 
 
+def values(command: click.Command, args: list[str]) -> list[str]:
+    """`-o=json`, as kubectl takes it -> `-ojson`."""
+    short = {name for option in command.params if not _is_switch(option) for name in option.opts if len(name) == 2}
+    end = args.index("--") if "--" in args else len(args)
+    return [arg.replace("=", "", 1) if arg[:2] in short and arg[2:3] == "=" else arg for arg in args[:end]] + args[end:]
+
+
 def _is_switch(option: click.Parameter) -> bool:
     return isinstance(option, click.Option) and option.is_flag
 

@@ -75,6 +75,8 @@ def _names(session: Session) -> Profile:
     try:
         return session.profile
     except NoCluster:
+        if session.names_cluster:
+            raise
         return PROFILES[ProfileName.ISTIO]
 
 
