@@ -10,12 +10,16 @@ from test_gateways_in_memory import (
     HTTP,
     SPACE,
     lasting,
+    leaving,
+    opened,
+    ready_pods,
+    service,
     users_edits,
     with_gateway,
 )
 from test_gateways_in_memory import revisions as serving
 
-from harness import STABLE, Obj
+from harness import CANARY, STABLE, Obj
 from pilotage_memory.world import World
 
 NOTES = {"service.beta.kubernetes.io/azure-pip-name": "shop"}
@@ -78,6 +82,59 @@ def test_a_gateway_that_comes_back_with_another_type_keeps_its_address(mesh: Lab
     assert conditions["Ready"]["message"] != "all is as asked"
 
 
+def test_one_whose_type_is_held_is_taken_back_as_it_was_or_given_up(mesh: Lab) -> None:
+    asked(mesh, ENTRY)
+    mesh.rest()
+    before = users_edits(mesh)
+    asked(mesh)
+    asked(mesh, {"name": DOOR, "type": "Internal"})  # before anybody looked
+    mesh.rest()
+    refused = mesh.pilotage("gateway", "enable", "--type", "internal", "--name", DOOR).must(3)
+    assert "GatewayTypeHeld" in refused.err
+    asked(mesh)
+    mesh.pilotage(*KEEPERS).must()
+    assert (lasting(mesh), entries(mesh)) == (before, [ENTRY])
+    mesh.pilotage("gateway", "disable", DOOR, "--yes").must()
+    mesh.pilotage("gateway", "enable", "--type", "internal", "--name", DOOR).must()
+    assert service(mesh)["metadata"]["uid"] != before["uid"]
+
+
+def test_a_gateway_that_was_leaving_is_enabled_as_it_was_and_what_it_had_is_said(mesh: Lab) -> None:
+    asked(mesh, ENTRY)
+    mesh.rest()
+    before, pods = users_edits(mesh), {pod["metadata"]["name"] for pod in ready_pods(mesh)}
+    asked(mesh)
+    mesh.reconciler().step()
+    asks = mesh.pilotage(*KEEPERS, "--dry-run").must()
+    for words in ("drainSeconds", "service.annotations", "service.spec", "values", "203.0.113.7"):
+        assert words in asks.out
+    assert not entries(mesh)
+    said = mesh.pilotage(*KEEPERS).must()
+    assert "203.0.113.7" in said.out
+    assert entries(mesh) == [ENTRY]
+    assert (lasting(mesh), {pod["metadata"]["name"] for pod in ready_pods(mesh)}) == (before, pods)
+    assert not leaving(mesh)
+
+
+def test_enabling_a_gateway_that_was_leaving_as_another_is_refused_with_words(mesh: Lab) -> None:
+    before = users_edits(mesh)
+    asked(mesh)
+    refused = mesh.pilotage("gateway", "enable", "--type", "internal", "--name", DOOR).must(3)
+    assert "203.0.113.7" in refused.err
+    assert f"pilotage gateway enable --type external --name {DOOR}" in refused.err
+    refused = mesh.pilotage(*KEEPERS, "-n", "elsewhere").must(3)
+    assert f"pilotage gateway disable {SPACE}/{DOOR}" in refused.err
+    assert (lasting(mesh), entries(mesh)) == (before, [])
+
+
+def test_one_that_was_leaving_and_of_which_nothing_is_known_is_not_enabled_by_a_bare_entry(mesh: Lab) -> None:
+    asked(mesh)
+    mesh.patch(f"service/{DOOR}", {"metadata": {"annotations": {"pilotage.dev/gateway-entry": None}}}, SPACE)
+    refused = mesh.pilotage(*KEEPERS).must(3)
+    assert "spec.gateways" in refused.err
+    assert not entries(mesh)
+
+
 def test_a_mesh_that_an_edit_disables_waits_while_something_selects_its_gateways(mesh: Lab) -> None:
     before = users_edits(mesh)
     routed(mesh)
@@ -103,6 +160,31 @@ def test_the_verb_that_disables_a_mesh_asks_the_same(mesh: Lab) -> None:
     mesh.pilotage("disable", "--yes").must()
 
 
+@pytest.mark.parametrize(("verb", "keep"), [("complete", CANARY), ("rollback", STABLE)])
+def test_a_gateway_that_came_during_a_canary_outlives_the_decision(mesh: Lab, verb: str, keep: str) -> None:
+    mesh.pilotage("gateway", "disable", DOOR, "--yes").must()
+    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    opened(mesh)
+    before = users_edits(mesh)
+    assert serving(mesh) == {STABLE, CANARY}
+    mesh.pilotage("upgrade", verb, "--yes").must()
+    assert (serving(mesh), lasting(mesh)) == ({keep}, before)
+
+
+@pytest.mark.parametrize("verb", ["complete", "rollback"])
+def test_a_gateway_that_left_during_a_canary_outlives_the_decision_until_its_soak_is_over(mesh: Lab, verb: str) -> None:
+    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    before = users_edits(mesh)
+    asked(mesh)
+    mesh.pilotage("upgrade", verb, "--yes").must()
+    assert lasting(mesh) == before
+    assert len(serving(mesh)) == 1
+    mesh.pilotage(*KEEPERS).must()
+    mesh.clock.jump(timedelta(hours=2))
+    mesh.rest()
+    assert lasting(mesh) == before
+
+
 def test_a_forced_removal_that_stopped_midway_says_that_it_was_begun(mesh: Lab) -> None:
     routed(mesh)
     asked(mesh, ENTRY | {"drainSeconds": 3600})
@@ -114,6 +196,5 @@ def test_a_forced_removal_that_stopped_midway_says_that_it_was_begun(mesh: Lab) 
     mesh.reconciler().step()
     said = findings(mesh)["GatewayLeaving"]
     assert "serves nothing" in said["message"]
-    asked(mesh, ENTRY)
-    mesh.rest()
+    mesh.pilotage(*KEEPERS).must()
     assert serving(mesh) == {STABLE}

@@ -69,6 +69,11 @@ def standing_services(snapshot: Snapshot) -> Iterator[Standing]:
             yield Standing(GatewayPlace(gateway_in(part), ref.namespace), obj, entry_of(obj))
 
 
+def enabling(entry: Gateway) -> str:
+    """The command that takes it back as it was."""
+    return f"pilotage gateway enable --type {entry.type.lower()} --name {entry.name} -n {entry.namespace}"
+
+
 def as_written(entry: Gateway, profile: ProfileName) -> Gateway:
     """For the resource, where a namespace that is the profile's is left out."""
     usual = PLACES[profile][entry.type].namespace

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from pilotage.decide.force import gateway_confirmed, gateway_forced
-from pilotage.decide.gateway_entry import address_of
+from pilotage.decide.gateway_entry import address_of, enabling, standing_services
 from pilotage.decide.gateway_rules import asked_for
 from pilotage.decide.gateway_stages import leaving_stages, pieces
 from pilotage.decide.inventory import is_ours, part_of
@@ -113,7 +113,7 @@ def _departure(snapshot: Snapshot, place: GatewayPlace) -> Departure:
             else f"Service {place}, whose pods are gone already and which serves nothing,"
         )
         message = f"{what} stays until nothing uses it: {blocking[0].message}"
-        return Departure(place, goes=False, findings=(_leaving(place, message), *blocking))
+        return Departure(place, goes=False, findings=(_leaving(snapshot, place, message), *blocking))
     if gateway_confirmed(snapshot, str(place)):
         return Departure(place, goes=True)
     removal = soaking(snapshot, str(place))
@@ -122,19 +122,21 @@ def _departure(snapshot: Snapshot, place: GatewayPlace) -> Departure:
     message = (
         f"gateway {place.name} will be removed at {stamp(removal)} unless it is added back: {lost(snapshot, place)}"
     )
-    return Departure(place, goes=False, findings=(_leaving(place, message),), removal=removal)
+    return Departure(place, goes=False, findings=(_leaving(snapshot, place, message),), removal=removal)
 
 
-def _leaving(place: GatewayPlace, message: str) -> Finding:
-    fix = (
-        f"to keep it, put it back into spec.gateways as it was; to remove it now: pilotage gateway disable {place.name}"
-    )
+def _leaving(snapshot: Snapshot, place: GatewayPlace, message: str) -> Finding:
+    known = (each.entry for each in standing_services(snapshot) if each.place == place and each.entry)
+    keep = next(map(enabling, known), "put it back into spec.gateways as it was")
+    fix = f"to keep it: {keep}; to remove it now: pilotage gateway disable {place}"
     return Finding("GatewayLeaving", message, str(place), fix)
 
 
 def lost(snapshot: Snapshot, place: GatewayPlace) -> str:
     """What no one gets back: in words, for a question and for a finding."""
     service = snapshot.live.get(ObjectRef("v1", "Service", place.namespace, place.name))
+    if service is not None and not is_ours(service):
+        return f"Service {place} stays, for it is somebody else's"
     address = address_of(service) if service else ""
     return f"Service {place} and its address {address} are lost" if address else f"Service {place} is lost"
 

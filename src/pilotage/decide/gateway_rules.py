@@ -5,7 +5,7 @@ Called by `preflight`, `health`, `plan` and the verbs of gateways.
 
 from collections.abc import Iterable, Iterator
 
-from pilotage.decide.gateway_entry import address_of, another_type
+from pilotage.decide.gateway_entry import address_of, another_type, enabling
 from pilotage.decide.inventory import is_ours
 from pilotage.domain.cluster import Pod
 from pilotage.domain.findings import Finding
@@ -58,8 +58,8 @@ def type_held(snapshot: Snapshot, gateways: Iterable[Gateway]) -> Iterator[Findi
         address = address_of(service)
         kept = f" and its address {address}" if address else ""
         message = f"gateway {place.name} is asked for as {gateway.type}: its Service stays {entry.type} as it was{kept}"
-        back = f"pilotage gateway enable --type {entry.type.lower()} --name {place.name} -n {place.namespace}"
-        fix = f"take it out of spec.gateways, then {back}; or give its address up: pilotage gateway disable {place}"
+        given_up = f"pilotage gateway disable {place}"
+        fix = f"take it out of spec.gateways, then {enabling(entry)}; or give its address up: {given_up}"
         yield Finding("GatewayTypeHeld", message, place.name, fix)
 
 

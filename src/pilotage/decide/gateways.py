@@ -83,7 +83,7 @@ def survivor_findings(snapshot: Snapshot, revision: str, survivor: Revision) -> 
         for wait in _unready(snapshot, place, survivor.name):
             message = f"{survivor.name} would take all traffic of {place.name}, but {wait.subject}: {wait.cause}"
             fix = f"kubectl get pods -n {place.namespace} -l {GATEWAY}={place.name}"
-            leaves = f"first remove the gateway: pilotage gateway disable {place.name}"
+            leaves = f"first remove the gateway: pilotage gateway disable {place}"
             yield Finding("GatewayNotReady", message, survivor.name, fix if place in asked else leaves)
 
 

@@ -9,7 +9,7 @@ import msgspec
 from pilotage.decide.capacity import capacity_short, quota_short
 from pilotage.decide.force import Mark, gateway_annotation
 from pilotage.decide.gateway_removal import gateway_in_use, lost
-from pilotage.decide.gateway_rules import foreign_gateways, namespace_labelled
+from pilotage.decide.gateway_rules import foreign_gateways, namespace_labelled, type_held
 from pilotage.decide.gatewaylist import list_gateways
 from pilotage.decide.inventory import within
 from pilotage.decide.preflight import Request, permission_missing
@@ -22,12 +22,14 @@ from pilotage.domain.names import gateway_in
 from pilotage.domain.objects import ref_of
 from pilotage.domain.profile import profile_of
 from pilotage.domain.state import Snapshot
+from pilotage.edge.chart_values import merged
 from pilotage.edge.observe import PREFLIGHT, observe
 from pilotage.edge.permissions import missing_permissions, needs_of
 from pilotage.faces.cli import options
 from pilotage.faces.cli.answer import refuse, refuse_if_blocked, report, say
 from pilotage.faces.cli.ask import confirm
 from pilotage.faces.cli.drive import Following, edit, enabled_mesh, follow, local_option, settled
+from pilotage.faces.cli.gateway_back import Comeback, taken_back
 from pilotage.faces.cli.session import Session
 
 _LISTED = frozenset({"mesh", "live"})
@@ -54,23 +56,26 @@ _TYPES = click.Choice([kind.value.lower() for kind in GatewayType], case_sensiti
 def enable(session: Session, kind: str, name: str | None, namespace: str | None, **flags: Any) -> None:
     """Install a gateway: pods of every revision behind one Service, whose address outlives upgrades.
 
-    Enabling the same again resumes.
+    Enabling the same again resumes. One that was taken out of the resource and still stands comes back as it was.
     """
     mesh = enabled_mesh(session)
     wish = _wish(mesh, GatewayType(kind.capitalize()), name, namespace)
+    back = None if wish in (mesh.spec.gateways or ()) else _back(session, mesh, wish)
+    wish, told = (back.entry, f"{back.words}\n") if back else (wish, "")
     wish = _configured(mesh, wish, flags["gateway_configuration_name"])
     asked = _with(mesh, wish)
     findings = _preflight(session, asked, wish.name)
     refuse_if_blocked(findings, Verb.GATEWAY, f"gateway {wish.name} cannot be installed")
     if flags["dry_run"]:
-        words = f"Gateway {wish.name} would be installed; nothing was written."
+        words = f"{told}Gateway {wish.name} would be installed; nothing was written."
         return report(flags["output"], words, findings=findings)
     edit(session, mesh, asked.spec, {}, dry_run=False)
     if not flags["wait"]:
-        return report(flags["output"], f"Gateway {wish.name} was asked for.", then="pilotage gateway list")
+        return report(flags["output"], f"{told}Gateway {wish.name} was asked for.", then="pilotage gateway list")
     how = Following.of(f"gateway enable {wish.name}", flags)
     follow(session, asked, how, settled("Settled", "Canary"))
-    return report(flags["output"], _installed(session, wish.name), then="pilotage gateway list", findings=findings)
+    words = told + _installed(session, wish.name)
+    return report(flags["output"], words, then="pilotage gateway list", findings=findings)
 
 
 @options.command()
@@ -129,8 +134,12 @@ def _wish(mesh: ServiceMesh, kind: GatewayType, name: str | None, namespace: str
     return there
 
 
+def _back(session: Session, mesh: ServiceMesh, wish: Gateway) -> Comeback | None:
+    return taken_back(session.snapshot(_LISTED), mesh.spec.profile, wish)
+
+
 def _configured(mesh: ServiceMesh, wish: Gateway, name: str | None) -> Gateway:
-    """A new egress gateway with its configuration; one that is there keeps what it has. Raises Refused."""
+    """An egress gateway with its configuration; one that is asked for already keeps what it has. Raises Refused."""
     if name is None:
         return wish
     if wish.type is not GatewayType.EGRESS:
@@ -138,7 +147,7 @@ def _configured(mesh: ServiceMesh, wish: Gateway, name: str | None) -> Gateway:
         raise Refused(words, fix="leave --gateway-configuration-name out")
     asked = {"podAnnotations": {_EGRESS_CONFIGURATION: name}}
     if wish not in (mesh.spec.gateways or ()):
-        return msgspec.structs.replace(wish, values=asked)
+        return msgspec.structs.replace(wish, values=merged(wish.values, asked))
     if not within(asked, wish.values):
         words = f"gateway {wish.name} is there already, with other values than configuration {name}"
         raise Refused(words, fix=f"kubectl edit smesh default: values.podAnnotations[{_EGRESS_CONFIGURATION}]")
@@ -183,6 +192,7 @@ def _preflight(session: Session, asked: ServiceMesh, name: str) -> Sequence[Find
     revisions = [revision.name for revision in revisions_of(asked, session.catalog)]
     return (
         *foreign_gateways(seen, [gateway], revisions),
+        *type_held(seen, [gateway]),
         *namespace_labelled(seen, [gateway]),
         *permission_missing(seen, Request(desired.stable)),
         *capacity_short(seen, bodies),
