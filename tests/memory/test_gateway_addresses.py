@@ -160,6 +160,18 @@ def test_the_verb_that_disables_a_mesh_asks_the_same(mesh: Lab) -> None:
     mesh.pilotage("disable", "--yes").must()
 
 
+def test_a_resource_that_was_deleted_comes_back_with_its_gateways(mesh: Lab) -> None:
+    asked(mesh, ENTRY)
+    mesh.rest()
+    before = users_edits(mesh)
+    mesh.strike(mesh.get("servicemesh/default"))
+    mesh.enable().must()
+    assert entries(mesh) == [ENTRY]
+    mesh.clock.jump(timedelta(hours=2))
+    mesh.rest()
+    assert lasting(mesh) == before
+
+
 @pytest.mark.parametrize(("verb", "keep"), [("complete", CANARY), ("rollback", STABLE)])
 def test_a_gateway_that_came_during_a_canary_outlives_the_decision(mesh: Lab, verb: str, keep: str) -> None:
     mesh.pilotage("gateway", "disable", DOOR, "--yes").must()
@@ -183,6 +195,15 @@ def test_a_gateway_that_left_during_a_canary_outlives_the_decision_until_its_soa
     mesh.clock.jump(timedelta(hours=2))
     mesh.rest()
     assert lasting(mesh) == before
+
+
+def test_a_revision_is_not_completed_to_a_gateway_of_somebody_else(mesh: Lab) -> None:
+    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    ours = mesh.get(f"deployment/{DOOR}-{CANARY}", "-n", SPACE)
+    mesh.patch(f"deployment/{DOOR}-{CANARY}", {"metadata": {"labels": {"pilotage.dev/managed": None}}}, SPACE)
+    refused = mesh.pilotage("upgrade", "complete", "--yes").must(3)
+    assert ours["metadata"]["name"] in refused.err
+    assert serving(mesh) >= {STABLE}
 
 
 def test_a_forced_removal_that_stopped_midway_says_that_it_was_begun(mesh: Lab) -> None:

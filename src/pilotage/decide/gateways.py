@@ -10,6 +10,7 @@ from pilotage.decide.gateway_rules import asked_for, foreign_objects
 from pilotage.decide.gateway_service import service_writes
 from pilotage.decide.gateway_stages import pieces_of_revision
 from pilotage.decide.install import object_actions, readiness
+from pilotage.decide.inventory import is_ours
 from pilotage.domain.actions import Action, Apply, Wait
 from pilotage.domain.findings import Finding
 from pilotage.domain.gateways import GatewayPlace, place_of
@@ -44,6 +45,9 @@ def _unready(snapshot: Snapshot, place: GatewayPlace, revision: str) -> Iterator
     ref = _deployment(place, revision)
     live = snapshot.live.get(ref)
     subject = f"Deployment {ref.namespace}/{ref.name}"
+    if live is not None and not is_ours(live):
+        yield Wait(subject, "is somebody else's")
+        return
     if live is None:
         yield Wait(subject, "is not there yet")
         return

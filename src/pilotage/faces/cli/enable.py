@@ -26,6 +26,7 @@ from pilotage.faces.cli.answer import refuse_if_blocked, report
 from pilotage.faces.cli.ask import confirm
 from pilotage.faces.cli.canary import Canary, as_installed, injects, newest_revision, preflight_of, prove
 from pilotage.faces.cli.drive import Following, edit, enabled_mesh, follow, local_option, settled
+from pilotage.faces.cli.gateway_back import all_back
 from pilotage.faces.cli.session import Session
 from pilotage.faces.cli.until import until_ready
 
@@ -75,12 +76,13 @@ def enable(session: Session, revision: str | None, version: str | None, profile:
     if not flags["wait"]:
         return report(flags["output"], f"{entry.name} was asked for.", then="pilotage status", findings=findings)
     how = Following.of(f"enable {entry.name}", flags)
-    follow(session, mesh, how, settled("Settled", "Canary"))
+    made = follow(session, mesh, how, settled("Settled", "Canary"))
+    leaving = (finding for finding in made.findings if finding.code == "GatewayLeaving")
     canary = as_installed(canary)
     unproven = prove(canary, flags["timeout"])
     then = f"kubectl label namespace NAMESPACE istio.io/rev={entry.name}, then pilotage restart -n NAMESPACE --all"
     words = f"{entry.name} ({canary.target.version}) is installed, {injects(unproven)}."
-    return report(flags["output"], words, then=then, findings=(*findings, *unproven))
+    return report(flags["output"], words, then=then, findings=(*findings, *unproven, *leaving))
 
 
 @options.command()
@@ -122,11 +124,13 @@ class Wish(NamedTuple):
 
 
 def _wanted(session: Session, there: ServiceMesh | None, wish: Wish) -> ServiceMeshSpec:
-    """The resource as it should be: what a disabled one says, or control planes of ours whose resource was deleted."""
+    """The resource as it should be: what a disabled one says, or what stands of ours where it was deleted."""
     spec = _again(there.spec, wish) if there else _fresh(session, wish)
     standing = _standing(session, profile_of(spec))
     if standing:
         _refuse_another(standing, there, wish)
+        gateways = spec.gateways if there else all_back(session, profile_of(spec)) or None
+        spec = msgspec.structs.replace(spec, gateways=gateways)
         return with_revisions(spec, there.spec.revisions if there else standing)
     name = wish.revision or newest_revision(session, profile_of(spec))
     version_of(name, wish.version, session.catalog)  # refuses what nobody knows

@@ -9,10 +9,12 @@ from typing import NamedTuple, NoReturn
 from pilotage.decide.gateway_entry import Standing, address_of, as_written, enabling, standing_services
 from pilotage.decide.gateway_removal import leaving_gateways, lost
 from pilotage.domain.errors import Refused
-from pilotage.domain.findings import Finding
 from pilotage.domain.gateways import PLACES, GatewayPlace
 from pilotage.domain.mesh import Gateway, ProfileName
+from pilotage.domain.profile import Profile
 from pilotage.domain.state import Snapshot
+from pilotage.edge.observe import observe, refuse_blind
+from pilotage.faces.cli.session import Session
 
 
 class Comeback(NamedTuple):
@@ -45,23 +47,12 @@ def taken_back(snapshot: Snapshot, profile: ProfileName, wish: Gateway) -> Comeb
     return Comeback(as_written(standing.entry, profile), _words(standing, standing.entry))
 
 
-def all_back(snapshot: Snapshot, profile: ProfileName) -> tuple[list[Gateway], tuple[Finding, ...]]:
-    """Every gateway that stands, for a resource that is made anew, and those that are not known well enough."""
-    found: dict[str, Gateway] = {}
-    left: list[GatewayPlace] = []
-    for each in standing_services(snapshot):
-        if each.entry is None or each.deleting or each.place.name in found:
-            left.append(each.place)
-        else:
-            found[each.place.name] = as_written(each.entry, profile)
-    return [found[name] for name in sorted(found)], tuple(map(_unknown, left))
-
-
-def _unknown(place: GatewayPlace) -> Finding:
-    message = (
-        f"gateway {place} stands, and what it was asked to be is not known: it is not in spec.gateways and will leave"
-    )
-    return Finding("GatewayLeaving", message, str(place), "to keep it, put it into spec.gateways")
+def all_back(session: Session, profile: Profile) -> list[Gateway]:
+    """Every gateway that stands, for a resource made anew. One of which nothing is known is not in it: it soaks."""
+    seen = observe(session.kube, profile, session.catalog, session.now, parts=frozenset({"live"}))
+    refuse_blind(seen, frozenset({"live"}))
+    found = {each.place.name: each.entry for each in standing_services(seen) if each.entry and not each.deleting}
+    return [as_written(found[name], profile.name) for name in sorted(found)]
 
 
 def _chosen(leaving: list[GatewayPlace], wish: Gateway, usual: str) -> GatewayPlace:
