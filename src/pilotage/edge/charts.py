@@ -25,12 +25,11 @@ from pilotage.domain.state import Revision
 from pilotage.domain.version import Version
 from pilotage.edge.chart_source import locate, not_pulled, plain_http
 from pilotage.edge.chart_values import Values, base_values, revision_values
-from pilotage.edge.engine import Engine, EngineFailed
+from pilotage.edge.engine import LAST_WORDS, PATIENCE, Engine, EngineFailed
 from pilotage.edge.managed_config import without_defaults
 from pilotage.edge.manifests import in_order, parse, whole
 from pilotage.edge.rendered import kept
 
-_SECONDS: Final = 120  # a pull over a slow line; a render takes less than one
 _REMEMBERED: Final = 16  # two revisions and a base, with room for edits of their values
 _PACKAGE: Final = "helm_python"
 _ENGINE: Final = Engine()
@@ -191,11 +190,11 @@ def render_revision(
 def _run(words: list[str], stdin: bytes, no: _No) -> bytes:
     _begins.get()()
     try:
-        done = subprocess.run(words, input=stdin, capture_output=True, timeout=_SECONDS, check=False)
+        done = subprocess.run(words, input=stdin, capture_output=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired as late:
-        raise no(f"no answer within {_SECONDS} s") from late
+        raise no(f"no answer within {PATIENCE:g} s") from late
     if done.returncode:
-        raise no(done.stderr.decode(errors="replace").strip()[-2000:] or f"exit code {done.returncode}")
+        raise no(done.stderr.decode(errors="replace").strip()[-LAST_WORDS:] or f"exit code {done.returncode}")
     return done.stdout
 
 

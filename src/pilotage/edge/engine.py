@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO, Final
 
 _CHILD: Final = (sys.executable, "-m", "pilotage.edge.charts_child")
-_SECONDS: Final = 120.0  # a pull over a slow line; a render takes less than one
-_TOLD: Final = 2000  # characters of what it said at its end
+PATIENCE: Final = 120.0  # seconds; a pull over a slow line, a render takes less than one
+LAST_WORDS: Final = 2000  # characters of what a program said at its end
 
 
 class EngineFailed(Exception):
@@ -87,7 +87,7 @@ class _Child:
 
     def ask(self, request: bytes) -> bytes:
         self.used = True
-        late = threading.Timer(_SECONDS, self._process.kill)
+        late = threading.Timer(PATIENCE, self._process.kill)
         late.start()
         try:
             answer = self._exchange(request)
@@ -116,9 +116,9 @@ class _Child:
     def _last_words(self) -> str:
         code = self._process.wait()
         if code == -9:
-            return f"no answer within {_SECONDS:g} s, or killed"
+            return f"no answer within {PATIENCE:g} s, or killed"
         self._said.seek(0)
-        return self._said.read().decode(errors="replace").strip()[-_TOLD:] or f"exit code {code}"
+        return self._said.read().decode(errors="replace").strip()[-LAST_WORDS:] or f"exit code {code}"
 
     def end(self) -> None:
         """It may be in the middle of loading: what it would still do is for nobody."""
