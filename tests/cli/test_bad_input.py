@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -138,3 +139,12 @@ def test_an_error_nobody_reads_keeps_its_exit_code() -> None:
     answer = subprocess.run([*COMMAND, "nonsense"], stdout=writer, stderr=writer, timeout=60)
     os.close(writer)
     assert answer.returncode == 2
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error_of_a_verb(closed: str, tmp_path: Path) -> None:
+    for words, code in (("get-revisions", 0), ("nonsense", 2)):
+        line = f"{shlex.join([*COMMAND, words])} {closed}"
+        answer = subprocess.run(["sh", "-c", line], env=os.environ | {"HOME": str(tmp_path)}, capture_output=True)
+        assert answer.returncode == code
+        assert b"Traceback" not in answer.stderr

@@ -11,6 +11,7 @@ from pilotage.faces.cli.lazy import LazyGroup, Section, Verb
 from pilotage.faces.cli.run import run
 
 _CLI = "pilotage.faces.cli"
+_STDERR: Final = 2
 _GARBAGE: Final = 50_000  # objects until cycles among them are looked for: a verb is over before there are many
 
 SECTIONS = (
@@ -102,9 +103,20 @@ GROUPS = {
 cli = LazyGroup(SECTIONS, GROUPS, name="pilotage", params=[*options.everywhere(), options.version()])
 
 
+def _open_streams() -> None:
+    """Where the caller closed one, as `>&-` does, what is said goes nowhere; no socket may get its place."""
+    while (place := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(place, True)
+    os.close(place)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: PTH123, SIM115, it lives as long as the process
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(_STDERR, "w", closefd=False)  # noqa: PTH123, SIM115
+
+
 def main() -> NoReturn:
     """Ends the process itself: to take an interpreter with all these modules down lasts a quarter of loading them."""
     gc.set_threshold(_GARBAGE)
+    _open_streams()
     code = run(cli, sys.argv)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # nobody reads what was said any more
