@@ -36,6 +36,7 @@ def pilotage(*args: str, stdin: str | None = "", **env: str) -> subprocess.Compl
         (["status", "--request-timeout", "soon"], "'soon' is not a duration"),
         (["status", "--request-timeout", "-5s"], "'-5s' is not a duration"),
         (["status", "--today", "2026-13-01"], "'2026-13-01' is not a day"),
+        (["status", "--today", "9999-12-31"], "'9999-12-31' is not a day"),
         (["status", "--catalog", "/no/such/file"], "does not exist"),
         (["completion", "tcsh"], "'tcsh' is not one of"),
         (["restart", "-n"], "requires an argument. Next: -c restart --help"),

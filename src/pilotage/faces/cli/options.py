@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,11 +32,12 @@ def duration(text: str) -> float:
 
 
 def day(text: str) -> date:
-    """`2026-11-22`. Raises BadParameter."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not a day such as 2026-11-22") from None
+    """`2026-11-22`; of this century, as in the resource, for there are days before and after. Raises BadParameter."""
+    with suppress(ValueError):
+        found = date.fromisoformat(text)
+        if 2000 <= found.year < 2100:
+            return found
+    raise click.BadParameter(f"{text!r} is not a day such as 2026-11-22")
 
 
 def place_of_catalog(text: str) -> str:
