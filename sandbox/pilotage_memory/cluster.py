@@ -1,4 +1,4 @@
-"""A cluster in memory for a test: store, server and a kubeconfig. Called by tests and by `world`."""
+"""A cluster in memory for a test: store, server and a kubeconfig. Called by tests."""
 
 import tempfile
 from collections.abc import Iterator

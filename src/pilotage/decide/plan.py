@@ -1,6 +1,6 @@
 """The one entry of `decide` for the loop: what to do now, what comes later, what is waited for, and every finding.
 
-Called by `reconcile.py`. The phase is derived from what is observed; nothing is remembered.
+Called by `looking`. The phase is derived from what is observed; nothing is remembered.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`replicas` of a Deployment that an autoscaler scales: never written. Called by `plan`.
+"""`replicas` of a Deployment that an autoscaler scales: never written. Called by `autoscaling`.
 
 The charts leave it out where they bring an HPA themselves; here are those of somebody else, KEDA's among them. To leave
 out of an apply what was applied before would delete it, and one replica would be left (istio#41481): so it is given to

@@ -1,7 +1,8 @@
 """How long a removal waits that nobody confirmed: an edit of the resource is one wrong line in Git away.
 
-Called by `removal` and `plan` once the guard holds. Since when it holds is kept in the status of the resource; a
-status that was wiped, another revision, or a clock that went back behind it make the soak start anew: never shorter.
+Called by `removal` and `gateway_removal` once their guard holds. Since when it holds is kept in the status of the
+resource; a status that was wiped, another revision, or a clock that went back behind it make the soak start anew: never
+shorter.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""A step of a removal. Made by `removal` and `gateways`, walked by `plan`: the first that is not done is done now."""
+"""A step of a removal. Made by `removal` and `gateway_stages`; `plan` does the first that is not done."""
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple

@@ -1,4 +1,4 @@
-"""The status of a ServiceMesh from a plan: conditions that kstatus, Argo CD and Flux read. Called by `reconcile`.
+"""The status of a ServiceMesh from a plan: conditions that kstatus, Argo CD and Flux read. Called by `publishing`.
 
 `Ready` is the one to wait for. While it is not, exactly one of two says why: `Reconciling`, the work goes on by itself,
 or `Stalled`, a user must act. What is new of releases follows, a condition for each of ANNOUNCED. A status that does

@@ -1,6 +1,6 @@
 """Reads YAML with the place of every value, unforgivingly: tabs, duplicate keys and several documents are errors.
 
-Called by `meshconfig` and `catalog`, whose messages name line and column. JSON is YAML, so it is read as well.
+Called by `meshconfig` and `catalogfile`, whose messages name line and column. JSON is YAML, so it is read as well.
 """
 
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""Whether a tag may be set, and what it takes from the revision it points at. Called by `tags` and `usage`.
+"""Whether a tag may be set, and what it takes from the revision it points at. Called by `tags` and `holders`.
 
 Refusals that begin in lower case are in istioctl's words.
 """

@@ -1,4 +1,4 @@
-"""Events of what changed between two published states: phase and conditions. Called by `reconcile`."""
+"""Events of what changed between two published states: phase and conditions. Called by `publishing`."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Istio's charts as objects. `reconcile` calls `renderer_for`, then `render_base` and `render_revision`.
+"""Istio's charts as objects. `desired` calls `renderer_for`, then `render_base` and `render_revision`.
 
 Two engines do the same: the wheel `helm-python-sdk` (Helm's own engine, in a child process) and a `helm` on PATH.
 Both render offline, so `Capabilities` are the engine's own; the charts of the versions in the catalog do not ask them.

@@ -1,4 +1,4 @@
-"""Who we are to the API server: token, token file, basic, exec plug-in, kept fresh. Used by `transport`."""
+"""Who we are to the API server: token, token file, basic, exec plug-in, kept fresh. Used by `line`."""
 
 import base64
 import threading

@@ -1,4 +1,4 @@
-"""Istio's chart `gateway` for one gateway in one revision. Called by `reconcile` through `render_gateway`.
+"""Istio's chart `gateway` for one gateway in one revision. Called by `desired`.
 
 The chart brings Deployment, HPA, PodDisruptionBudget, account and role, all under a name with the revision in it, so
 that their selectors are unique. The Service is ours and not the chart's: it outlives every revision.

@@ -1,4 +1,4 @@
-"""What each istiod says of its proxies: connected, acknowledged, rejected. Called by `observe`, asked pod by pod.
+"""What each istiod says of its proxies: connected, acknowledged, rejected. Called by `reads` and `store`.
 
 An istiod knows only the proxies that are connected to itself, so every replica of every revision is asked. Its debug
 endpoint answers loopback, which a port-forward is; its metrics need no more.

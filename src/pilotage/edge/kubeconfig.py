@@ -1,4 +1,4 @@
-"""Which cluster, as whom: kubeconfig files as kubectl merges them, or the pod's ServiceAccount. Used by `Kube`."""
+"""Which cluster, as whom: kubeconfig files as kubectl merges them, or the pod's ServiceAccount. Used by `kube`."""
 
 import os
 from pathlib import Path

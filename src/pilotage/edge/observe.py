@@ -1,4 +1,4 @@
-"""The cluster at one moment as a Snapshot, from all its lists at once, in threads. Called by `reconcile` and by faces.
+"""The cluster at one moment as a Snapshot, from all its lists at once, in threads. Called by `looking` and by faces.
 
 A fact is a field of Snapshot and a row of `_READERS`. `parts` names the facts to look at. What was not looked at, or
 may not be read (403), stands in `Snapshot.unknown` with the cause, so that no rule takes it for empty.

@@ -1,4 +1,4 @@
-"""Pages of a pod list -> domain pods. Called by `observe`; pure but for its cache of quantities."""
+"""Pages of a pod list -> domain pods. Called by `reads` and `store`; pure but for its cache of quantities."""
 
 from functools import lru_cache
 from typing import Final

@@ -1,4 +1,4 @@
-"""Publishes what a plan found: the status, then Events; writes only on difference. Called by `reconcile`."""
+"""What a plan found: the status, then Events; written only on difference. Called by `publishing` and `restarts`."""
 
 from collections.abc import Iterable
 from datetime import datetime

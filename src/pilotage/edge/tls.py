@@ -1,4 +1,4 @@
-"""The TLS side of a kubeconfig: whom to trust, what to show. Used by `transport` and `portforward`."""
+"""The TLS side of a kubeconfig: whom to trust, what to show. Used by `line` and `credentials`."""
 
 import base64
 import binascii
