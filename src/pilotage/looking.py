@@ -11,6 +11,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from pilotage.decide.badpairs import asks_proxies
+from pilotage.decide.entrants import entrants
 from pilotage.decide.getting_ready import getting_ready
 from pilotage.decide.install import istiods_start
 from pilotage.decide.patches import Facts, course
@@ -128,8 +129,15 @@ class Looker:
             seen = observe(self.source, desired.profile, self.catalog, self.clock(), parts=parts, mesh=mesh, refs=refs)
             refuse_blind(seen, INSTALL)
             if parts is GUARD or not needs_guard(desired, seen):
-                return seen
+                return self._with_kubernetes(desired, seen)
             parts = GUARD
+
+    def _with_kubernetes(self, desired: Desired, seen: Snapshot) -> Snapshot:
+        """Its version is asked for only where a revision is about to be begun."""
+        if "kubernetes" not in seen.unknown or not entrants(desired.revisions, seen):
+            return seen
+        unknown = {part: why for part, why in seen.unknown.items() if part != "kubernetes"}
+        return structs.replace(seen, kubernetes=self.source.version(), unknown=unknown)
 
 
 def _planned(desired: Desired, snapshot: Snapshot) -> Plan:

@@ -12,6 +12,8 @@ from lab import Lab, lab
 
 from harness import CANARY, MESH, STABLE, Obj, deployment, namespace
 from pilotage.domain.errors import Refused
+from pilotage_memory import discovery
+from pilotage_memory.kinds import Key
 
 SPACE, TAG = "shop", "prod-stable"
 
@@ -122,3 +124,60 @@ def test_a_validator_of_somebody_else_keeps_the_mesh_from_being_disabled(mesh: L
     mesh.patch("servicemesh/default", {"spec": {"mode": "Disabled"}})
     assert mesh.rest().phase == "RemovalBlocked"
     assert not watch.broken
+
+
+JUMPS: list[tuple[Obj, str]] = [
+    ({"name": "asm-1-29", "version": "1.29.8"}, "is older than Istio 1.30"),
+    ({"name": "blue", "version": "1.30.3"}, "is the minor that is installed"),
+    ({"name": "next", "version": "1.28.0"}, "is older than Istio 1.30"),
+]
+
+
+@pytest.mark.parametrize(("entry", "why"), JUMPS, ids=lambda given: str(given))
+def test_git_may_start_no_canary_that_a_verb_would_refuse_and_the_rest_is_mended(
+    mesh: Lab, entry: Obj, why: str
+) -> None:
+    asks_for(mesh, {"name": STABLE}, entry)
+    assert mesh.rest().phase == "Blocked"
+    stalled = condition(mesh, "Stalled")
+    assert stalled[:2] == ("True", "TargetNotOffered")
+    assert f"{entry['name']}: is not begun; take it out of spec.revisions: " in stalled[2]
+    assert why in stalled[2]
+    assert why in mesh.pilotage("check").out
+    mesh.world.store.delete(Key("", "services", MESH, f"istiod-{STABLE}"))
+    mesh.rest()
+    assert mesh.names("services", MESH) == {f"istiod-{STABLE}"}
+    assert mesh.names("deployments", MESH) == {f"istiod-{STABLE}"}
+    asks_for(mesh, {"name": STABLE})
+    assert mesh.rest().phase == "Settled"
+    asks_for(mesh, {"name": STABLE}, {"name": CANARY})
+    assert mesh.rest().phase == "Canary"
+
+
+def test_git_may_pass_over_no_minor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "VERSION", "v1.33.5")
+    with lab() as mesh:
+        mesh.enable("asm-1-29").must()
+        asks_for(mesh, {"name": "asm-1-29"}, {"name": CANARY})
+        assert mesh.rest().phase == "Blocked"
+        assert f"{CANARY} comes after {STABLE}" in condition(mesh, "Stalled")[2]
+        assert mesh.names("deployments", MESH) == {"istiod-asm-1-29"}
+
+
+def test_a_version_of_another_minor_moves_nothing_in_place(mesh: Lab) -> None:
+    asks_for(mesh, {"name": STABLE, "version": "1.31.0"})
+    assert mesh.rest().phase == "Blocked"
+    assert condition(mesh, "Stalled")[1] == "TargetNotOffered"
+    assert "is not brought to 1.31.0 in place" in condition(mesh, "Stalled")[2]
+    (container,) = mesh.get("deployment", f"istiod-{STABLE}", "-n", MESH)["spec"]["template"]["spec"]["containers"]
+    assert container["image"].endswith(":1.30.5")
+    asks_for(mesh, {"name": STABLE})
+    assert mesh.rest().phase == "Settled"
+
+
+def test_a_version_of_the_canary_does_not_make_it_stable(mesh: Lab) -> None:
+    asks_for(mesh, {"name": STABLE}, {"name": "next", "version": "1.31.0"})
+    assert mesh.rest().phase == "Canary"
+    asks_for(mesh, {"name": STABLE}, {"name": "next", "version": "1.29.8"})
+    assert mesh.rest().phase == "Blocked"
+    assert mesh.get("servicemesh/default")["status"]["stable"] == STABLE

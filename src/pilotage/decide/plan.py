@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from msgspec import structs
 
 from pilotage.decide.autoscaling import as_scaled, with_corrections
+from pilotage.decide.entrants import held_back, same_minor, with_held
 from pilotage.decide.force import cleared
 from pilotage.decide.gateway_removal import all_in_use, leaving_gateways, places, with_all, with_departures
 from pilotage.decide.gateway_rules import foreign_gateways, type_held
@@ -51,10 +52,19 @@ def plan(desired: Desired, snapshot: Snapshot) -> Plan:
         leaving: tuple[str, ...] = () if made.phase == "Disabled" else (EVERY_REVISION, *map(str, places(snapshot)))
     else:
         leaving = removed(desired, snapshot)
-        made = with_departures(_at_most_two(desired, snapshot, leaving), snapshot)
+        made = with_departures(_as_offered(desired, snapshot, leaving), snapshot)
         leaving = (*leaving, *map(str, leaving_gateways(snapshot)))
     made = rolled(made, desired, snapshot)
     return structs.replace(made, now=(*made.now, *cleared(snapshot, leaving, desired.course.asked)))
+
+
+def _as_offered(desired: Desired, snapshot: Snapshot, leaving: tuple[str, ...]) -> Plan:
+    """Without a revision that is no upgrade of what stands; one that is asked for in another minor stays as it is."""
+    out = held_back(desired.revisions, snapshot)
+    held = (*out, *same_minor(desired.revisions, snapshot))
+    rest = without(desired, tuple(each.name for each in out)) if out else desired
+    made = _at_most_two(rest, snapshot, leaving) if rest.revisions else Plan("Blocked")
+    return with_held(made, held) if held else made
 
 
 def _at_most_two(desired: Desired, snapshot: Snapshot, leaving: tuple[str, ...]) -> Plan:

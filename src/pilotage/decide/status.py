@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from pilotage.decide.announcements import ANNOUNCED, TROUBLE, announcements
 from pilotage.decide.install import control_plane
+from pilotage.decide.inventory import parts_present
 from pilotage.domain.actions import Plan, Wait
 from pilotage.domain.errors import NoCharts, Refused
 from pilotage.domain.findings import Finding, Severity
@@ -149,9 +150,11 @@ def _dated(condition: _Condition, moment: _Moment) -> Obj:
 
 
 def _counts(revision: Revision, snapshot: Snapshot) -> Obj:
+    """A version only once something of it stands: it is kept from then on, and what was asked for may be a mistake."""
+    begun = not revision.managed or revision.name in parts_present(snapshot.live)
     plane = control_plane(snapshot, revision.name)
     counts = {"desired": plane.desired, "available": plane.available} if plane else {"desired": 0, "available": 0}
-    return {"name": revision.name, "version": str(revision.version), **counts}
+    return {"name": revision.name, **({"version": str(revision.version)} if begun else {}), **counts}
 
 
 def _conditions(plan: Plan, moment: _Moment) -> Iterator[_Condition]:

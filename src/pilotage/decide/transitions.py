@@ -57,7 +57,7 @@ def _gateways(previous: Obj, status: Obj) -> Iterator[Event]:
 def _patch(previous: Obj, status: Obj) -> Iterator[Event]:
     """One that was seen to be ready, or went back."""
     before, after = previous.get("patch"), status.get("patch")
-    runs = {each["name"]: each["version"] for each in status.get("revisions", ())}
+    runs = {each["name"]: each.get("version", "") for each in status.get("revisions", ())}
     there = status["phase"] in ("Settled", "Canary", "CanaryStarting")
     if before and not before.get("failed") and not after and there and runs.get(before["revision"]) == before["to"]:
         yield Event("Patched", f"{before['revision']} runs {before['to']}; before that it ran {before['from']}")

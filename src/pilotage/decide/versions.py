@@ -27,7 +27,8 @@ def versions_of(mesh: ServiceMesh, running: Mapping[str, Version], catalog: Cata
 
 def unpublished(mesh: ServiceMesh) -> bool:
     """Whether a look at the istiods must tell what they run: the status does not."""
-    return any(takes_patches(mesh, entry) and not mesh.versions.get(entry.name) for entry in mesh.spec.revisions)
+    entries = (entry for entry in mesh.spec.revisions if entry.version or takes_patches(mesh, entry))
+    return any(entry.owner is Owner.MANAGED and not mesh.versions.get(entry.name) for entry in entries)
 
 
 def under_way(mesh: ServiceMesh) -> PatchState | None:
@@ -54,10 +55,14 @@ def takes_patches(mesh: ServiceMesh, entry: Entry) -> bool:
 def _version(
     mesh: ServiceMesh, entry: Entry, patch: PatchState | None, running: Mapping[str, Version]
 ) -> Version | None:
-    """What it is to run where a patch or the past says so."""
-    if entry.version or patch_in_name(entry.name) or entry.owner is Owner.EXTERNAL:
+    """What it is to run where a patch or the past says so. None: what its entry says, or else its name."""
+    if entry.owner is Owner.EXTERNAL:
         return None
     known = known_version(mesh, entry, running)
+    if entry.version:  # a minor is never changed in place: proxies would jump with it
+        return known if known and known.in_minor != Version.parse(entry.version).in_minor else None
+    if patch_in_name(entry.name):
+        return None
     if patch and patch.revision == entry.name:
         if not patch.failed:
             return Version.parse(patch.to)

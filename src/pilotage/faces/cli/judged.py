@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from pilotage.decide.entrants import held_findings
 from pilotage.decide.gateway_removal import all_in_use, departures, gone_with_all
 from pilotage.decide.health import check
 from pilotage.decide.hpa_findings import hpa_findings
@@ -37,6 +38,7 @@ def judged(session: Session) -> tuple[Snapshot, list[Finding]]:
             *skewed(session),
             *_no_operator(snapshot, operator),
             *_leaving(session, snapshot),
+            *_held(session, snapshot),
             *_leaving_gateways(snapshot),
             *patch_findings(snapshot),
             *_scaling(session, snapshot),
@@ -85,6 +87,13 @@ def _leaving_gateways(snapshot: Snapshot) -> Iterator[Finding]:
     mesh = snapshot.mesh
     if mesh is not None and mesh.spec.mode is Mode.ISTIO and "live" not in snapshot.unknown:
         yield from (finding for each in departures(snapshot) for finding in each.findings)
+
+
+def _held(session: Session, snapshot: Snapshot) -> Iterator[Finding]:
+    """Of revisions that the resource asks for and that are not brought about."""
+    mesh = snapshot.mesh
+    if mesh is not None and mesh.spec.mode is Mode.ISTIO and "live" not in snapshot.unknown:
+        yield from held_findings(revisions_of(mesh, session.catalog), snapshot)
 
 
 def _scaling(session: Session, snapshot: Snapshot) -> Iterator[Finding]:
