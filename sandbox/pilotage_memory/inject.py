@@ -13,7 +13,6 @@ from pilotage_memory.controllers.loop import Loop
 from pilotage_memory.controllers.objects import (
     CONFIG_MAP,
     MUTATING,
-    NAMESPACE,
     NODE,
     POD,
     SERVICE,
@@ -28,6 +27,7 @@ from pilotage_memory.controllers.objects import (
 from pilotage_memory.errors import ApiError
 from pilotage_memory.istiods import revision_of, root_of
 from pilotage_memory.kinds import Kind, Obj, group_of
+from pilotage_memory.lag import Late, Now, View
 from pilotage_memory.sidecar import Injector, injected, wants_proxy
 
 _REJECT: Final = "internal.istio.io/webhook-always-reject"
@@ -44,31 +44,31 @@ class Webhooks:
     def __init__(self, loop: Loop) -> None:
         self.store, self.cache = loop.store, loop.cache
         self._values: dict[tuple[str, str], dict[str, Any]] = {}  # as an istiod last read them
+        self._late = Late()
+
+    def lag(self, *, made: int = 0, tried: int = 0) -> None:
+        """So many pods are still admitted by what is there now; see `Late.begin`."""
+        self._late.begin(self.cache, made=made, tried=tried)
 
     def __call__(self, operation: str, obj: Obj) -> Obj:
         """Raises ApiError where a webhook denies, or cannot be called and must be."""
+        known: View = self._late if self._late.takes(obj) else Now(self.cache)
         for kind in (MUTATING, VALIDATING):
-            for config in sorted(self.cache.list(kind), key=lambda config: str(config["metadata"]["name"])):
+            for config in sorted(known.configs(kind), key=lambda config: str(config["metadata"]["name"])):
                 for webhook in config.get("webhooks") or ():
-                    if self._concerns(webhook, operation, obj):
+                    if self._concerns(known, webhook, operation, obj):
                         obj = self._call(kind, webhook, obj)
         return obj
 
-    def _concerns(self, webhook: Obj, operation: str, obj: Obj) -> bool:
+    def _concerns(self, known: View, webhook: Obj, operation: str, obj: Obj) -> bool:
         plural = self.store.kind_of(obj).plural
         if not any(_covers(rule, operation, obj, plural) for rule in webhook.get("rules") or ()):
             return False
         if webhook.get("matchConditions"):
             raise ApiError(501, "NotImplemented", "the in-memory cluster does not do this: matchConditions")
         return selects(webhook.get("objectSelector") or {}, labels_of(obj)) and selects(
-            webhook.get("namespaceSelector") or {}, self._labels_around(obj)
+            webhook.get("namespaceSelector") or {}, _labels_around(known, obj)
         )
-
-    def _labels_around(self, obj: Obj) -> dict[str, str]:
-        """Of the object's namespace; one without a namespace is matched as if that had no label."""
-        name = obj["metadata"].get("namespace", "")
-        namespace = self.cache.get(NAMESPACE, name) if name else None
-        return {"kubernetes.io/metadata.name": name} | labels_of(namespace) if namespace else {}
 
     def _call(self, kind: Kind, webhook: Obj, obj: Obj) -> Obj:
         try:
@@ -125,6 +125,13 @@ class Webhooks:
         nodes = self.cache.list(NODE)
         infos = (node.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", "") for node in nodes)
         return bool(nodes) and all(_minor(version) >= _NATIVE_FROM for version in infos)
+
+
+def _labels_around(known: View, obj: Obj) -> dict[str, str]:
+    """Of the object's namespace; one without a namespace is matched as if that had no label."""
+    name = obj["metadata"].get("namespace", "")
+    namespace = known.namespace(name) if name else None
+    return {"kubernetes.io/metadata.name": name} | labels_of(namespace) if namespace else {}
 
 
 def serves(pod: Obj) -> bool:

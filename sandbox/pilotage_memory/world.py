@@ -1,4 +1,4 @@
-"""The whole in-memory cluster: store, controllers, kubelets, istiods, nodes. Called by tests and by `cluster`."""
+"""The whole in-memory cluster: store, controllers, kubelets, istiods, nodes. Called by tests."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -50,7 +50,8 @@ class World:
     ) -> None:
         self.store = Store(clock)
         self.loop = Loop(self.store, pace)
-        self.store.admission += [AccountAdmission(self.loop), Webhooks(self.loop), QuotaAdmission(self.loop)]
+        self.webhooks = Webhooks(self.loop)
+        self.store.admission += [AccountAdmission(self.loop), self.webhooks, QuotaAdmission(self.loop)]
         self.store.inside = Inside(self.loop.cache)
         self.loop.start([controller(self.loop) for controller in _CONTROLLERS])
         for namespace in self.store.list(NAMESPACE.group, NAMESPACE.plural):

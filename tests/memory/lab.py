@@ -18,7 +18,7 @@ from unittest.mock import patch as patched
 from harness import Result
 from inmemory import InMemory
 from pilotage.domain.actions import Plan
-from pilotage.edge import lease, reads, transport
+from pilotage.edge import lease, proof, reads, transport
 from pilotage.edge.catalog import packaged_catalog
 from pilotage.edge.kube import Kube
 from pilotage.edge.transport import Call, Transport
@@ -153,6 +153,7 @@ def lab(world: World | None = None, clock: Clock | None = None, **options: Any) 
         timed = SimpleNamespace(sleep=made.sleep, monotonic=lambda: clock.passed)
         for name in _waiting():
             held.enter_context(patched(f"{name}.time", timed))
+        held.enter_context(patched.object(proof, "time", timed))
         held.enter_context(patched.object(transport, "time", _deaf(made.sleep)))
         held.enter_context(patched.object(reads, "ThreadPoolExecutor", AtOnce))
         held.enter_context(patched.object(lease, "_RENEW", 3600.0))  # by no thread, whose moment would be chance
@@ -170,7 +171,7 @@ def forked(world: World) -> Iterator[Lab]:
 
 
 def _waiting() -> list[str]:
-    """Modules that wait; `edge` is left out, for behind it there are sockets."""
+    """Modules that wait; most of `edge` is left out, for behind it there are sockets."""
     known = [name for name in sys.modules if name.startswith("pilotage.") and not name.startswith("pilotage.edge.")]
     return [name for name in known if vars(sys.modules[name]).get("time") is time]
 

@@ -103,6 +103,21 @@ def groups(running: Iterable[Running], injection: Injection) -> Groups:
     return Groups(members, tries | probes, targets)
 
 
+def doubtful(
+    tries: Mapping[Reading, tuple[Asked, ...]], tried: Mapping[Reading, Expected], injection: Injection
+) -> dict[Reading, tuple[Asked, ...]]:
+    """Tries that gave another revision than the webhooks' selectors say: of a tag or label that was just written, the
+    API server's admission may not know yet."""
+    return {read: pods for read, pods in tries.items() if tried[read].proven and _differs(read, tried[read], injection)}
+
+
+def _differs(read: Reading, answer: Expected, injection: Injection) -> bool:
+    if any(place not in injection.settings for place in read.places):
+        return False
+    computed = expected(read, injection)
+    return not computed.why and computed.revision != answer.revision
+
+
 def compare(
     running: Iterable[Running], injection: Injection, grouped: Groups, tried: Mapping[Reading, Expected]
 ) -> Drift:

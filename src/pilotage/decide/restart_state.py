@@ -1,4 +1,4 @@
-"""How far a restart is, as the cluster shows it. Called by whoever waits for one: the CLI's `restart`."""
+"""How far a restart is, as the cluster shows it. Called by whoever waits for one."""
 
 import msgspec
 
@@ -16,9 +16,13 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """`cause` names the stuck pod, or what its controller has yet to do."""
+    """`cause` names the stuck pod, or what its controller has yet to do.
+
+    `strange`: all is new, but a pod has another proxy than expected; it does not change by itself.
+    """
 
     cause: str
+    strange: bool = False
 
 
 def restart_state(snapshot: Snapshot, key: Key, expected: str | None, token: str) -> Done | Waiting:
@@ -35,10 +39,11 @@ def restart_state(snapshot: Snapshot, key: Key, expected: str | None, token: str
         pod for pod in snapshot.pods if (pod.workload[0], pod.namespace, pod.workload[1]) == key and not pod.finished
     ]
     staying = [pod for pod in pods if not pod.deleting]
-    cause = _rollout(workload, token) or _pods(staying, expected)
+    rolling = _rollout(workload, token)
+    cause = rolling or _strange(staying, expected) or _unready(staying)
     if cause is None:
         return Done(len(staying))
-    return Waiting(_with_stuck_pod(cause, workload, staying))
+    return Waiting(_with_stuck_pod(cause, workload, staying), not rolling and _strange(staying, expected) is not None)
 
 
 def _rollout(workload: Workload, token: str) -> str | None:
@@ -59,13 +64,15 @@ def _rollout(workload: Workload, token: str) -> str | None:
     return None
 
 
-def _pods(pods: list[Pod], expected: str | None) -> str | None:
+def _strange(pods: list[Pod], expected: str | None) -> str | None:
     for pod in pods:
         if pod.proxy and expected is not None and pod.revision != expected:
             return f"pod {pod.name} has a proxy of {pod.revision or 'no revision'}, not of {expected}"
-        if not pod.ready:
-            return "a pod is not Ready"
     return None
+
+
+def _unready(pods: list[Pod]) -> str | None:
+    return None if all(pod.ready for pod in pods) else "a pod is not Ready"
 
 
 def _with_stuck_pod(cause: str, workload: Workload, pods: list[Pod]) -> str:

@@ -60,6 +60,27 @@ def settled_proof(kube: Kube, trial: Trial, patience: float) -> Finding | None:
         time.sleep(_PAUSE)
 
 
+def settles(kube: Kube, trial: Trial, patience: float) -> bool | None:
+    """Whether a new pod gets a proxy of the trial's revision ("" for no proxy), awaited for `patience` seconds.
+
+    None where none can be created: by rights, a quota, a policy, a webhook.
+    """
+    deadline = time.monotonic() + patience
+    while (given := _revision_given(kube, trial)) not in (trial.revision, None):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_PAUSE)
+    return None if given is None else True
+
+
+def _revision_given(kube: Kube, trial: Trial) -> str | None:
+    try:
+        pod = kube.create(dry_run_pod(trial.namespace, trial.labels), dry_run=True)
+    except (Refused, Retry):
+        return None
+    return annotations_of(pod).get(REV, "") if proxy_of(pod) else ""
+
+
 def fails(finding: Finding | None) -> TypeGuard[Finding]:
     """Whether injection was tried and failed."""
     return finding is not None and finding.code != UNTRIED

@@ -3,13 +3,14 @@
 The operator follows all of it by watches: it asks for nothing but the dry runs.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pilotage.decide.drift import Drift, compare, groups
+from pilotage.decide.drift import Drift, compare, doubtful, groups
 from pilotage.decide.injection import injection_of
 from pilotage.decide.reading import Reading, interest_of
-from pilotage.domain.drift import Expected, Injection
+from pilotage.domain.drift import Asked, Expected, Injection
 from pilotage.domain.errors import Refused
 from pilotage.edge.dryruns import may_try, try_all
 from pilotage.edge.injectors import look
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 NO_RIGHT = "you may not create pods, not even as dry runs"
 NOT_ASKED = "--no-proof"
+_SETTLES: Final = 3.0  # seconds until an API server's admission has learnt of what was written a moment ago
+_PAUSE: Final = 0.2
 
 
 class Drifted(NamedTuple):
@@ -42,8 +45,17 @@ def drifted(kube: Kube, namespaces: Sequence[str] = (), labels: str = "", *, pro
     rows = of_cron_jobs(kube, running(pages, interest_of(injection)))
     grouped = groups(rows, injection)
     untried = NOT_ASKED if not prove else "" if may_try(kube, namespaces) else NO_RIGHT
-    tried: dict[Reading, Expected] = {} if untried else try_all(kube, grouped.tries)
+    tried = {} if untried else _settled(kube, grouped.tries, injection)
     return Drifted(compare(rows, injection, grouped, tried), untried)
+
+
+def _settled(kube: Kube, tries: Mapping[Reading, tuple[Asked, ...]], injection: Injection) -> dict[Reading, Expected]:
+    """What dry runs give, tried again for some seconds where that is doubtful."""
+    tried, deadline = try_all(kube, tries), time.monotonic() + _SETTLES
+    while (again := doubtful(tries, tried, injection)) and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+        tried |= try_all(kube, again)
+    return tried
 
 
 def followed(store: "Store") -> Drift:

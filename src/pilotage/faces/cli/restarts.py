@@ -14,12 +14,14 @@ from pilotage.domain.cluster import Workload
 from pilotage.domain.errors import MeshError, Retry, Unreachable
 from pilotage.domain.state import Snapshot
 from pilotage.edge.apply import apply
+from pilotage.edge.proof import Trial, settles
 from pilotage.faces.cli.session import Session
 from pilotage.faces.render.progress import Progress
 from pilotage.faces.render.table import counted
 
 PARTS: Final = frozenset({"pods", "workloads", "namespaces", "injectors"})
 _LOOK = 0.5  # seconds between looks
+_SETTLES = 5.0  # seconds until an API server's admission has surely learnt of what was written a moment ago
 
 
 class Pace(NamedTuple):
@@ -42,15 +44,22 @@ class _Running(msgspec.Struct):
     workload: Workload
     expected: str | None
     deadline: float
+    token: str
+    again: bool = False
     cause: str = "begun"
 
 
 class Restarts:
-    """One run. Its token marks each template once: a workload is not restarted twice by the same run."""
+    """One run. Its token marks each template once: a workload is not restarted twice by the same run.
+
+    But it is where new pods have another proxy than a dry run gets: an API server's admission learns of a label or a
+    tag after it was written, each of several by itself, and a pod that is made before that stays as it is.
+    """
 
     def __init__(self, session: Session, pace: Pace, progress: Progress) -> None:
         self.session, self.pace, self.progress = session, pace, progress
         self.token = uuid.uuid4().hex[:12]
+        self._patience = _SETTLES
 
     def run(self, snapshot: Snapshot, workloads: Sequence[Workload]) -> Outcome:
         """Until all are done, or one is stuck: then those that run are seen to their end, and no other is begun."""
@@ -79,9 +88,25 @@ class Restarts:
         self.progress.show([f"the API server does not answer, looking again: {silent}"])
 
     def _begin(self, snapshot: Snapshot, workload: Workload) -> _Running:
+        expected = expected_revision(snapshot, workload)
+        self._settles(workload, expected)
         apply(self.session.kube, restart_action(workload, self.token))
-        deadline = time.monotonic() + self.pace.timeout
-        return _Running(workload, expected_revision(snapshot, workload), deadline)
+        return _Running(workload, expected, time.monotonic() + self.pace.timeout, self.token)
+
+    def _settles(self, workload: Workload, expected: str | None) -> bool | None:
+        """Awaits that a new pod gets what is expected. What differs for good is not awaited for each workload."""
+        trial = Trial(workload.namespace, workload.labels, expected or "")
+        answer = settles(self.session.kube, trial, self._patience)
+        self._patience = 0.0 if answer is False else self._patience
+        return answer
+
+    def _once_more(self, running: _Running) -> None:
+        """If a new pod would be what those that were made are not."""
+        running.again = True
+        if self._settles(running.workload, running.expected):
+            self.progress.say(f"{_name(running.workload)}: {running.cause}: it was made too early, once more")
+            running.token = f"{self.token}-again"
+            apply(self.session.kube, restart_action(running.workload, running.token))
 
     def _look(
         self, snapshot: Snapshot, running: list[_Running], done: list[Workload], stuck: list[tuple[Workload, str]]
@@ -91,7 +116,7 @@ class Restarts:
         for each in running:
             workload = each.workload
             key, name = (workload.kind, workload.namespace, workload.name), _name(workload)
-            state = restart_state(snapshot, key, each.expected, self.token)
+            state = restart_state(snapshot, key, each.expected, each.token)
             if isinstance(state, Done):
                 done.append(workload)
                 self.progress.say(f"{name}: {counted(state.pods, 'pod')} Ready, {_with(each.expected)}")
@@ -100,6 +125,8 @@ class Restarts:
             else:
                 each.cause = state.cause
                 still.append(each)
+                if state.strange and not each.again:
+                    self._once_more(each)
         return still
 
     def _show(self, running: Sequence[_Running], done: int, total: int) -> None:
