@@ -149,3 +149,9 @@ def test_closed_streams_are_no_error_of_a_verb(closed: str, tmp_path: Path) -> N
         answer = subprocess.run(["sh", "-c", line], env=os.environ | {"HOME": str(tmp_path)}, capture_output=True)
         assert answer.returncode == code
         assert b"Traceback" not in answer.stderr
+
+
+def test_a_terminal_of_few_letters_gets_what_it_has() -> None:
+    answer = pilotage("enable", "--help", PYTHONIOENCODING="latin-1")
+    assert answer.returncode == 0, answer.stderr
+    assert "FOLDER|oci://?" in answer.stdout

@@ -87,3 +87,31 @@ def test_for_machines_progress_is_silent(capsys: pytest.CaptureFixture[str]) -> 
         progress.update(Plan("Installing"))
         progress.say("hello")
     assert capsys.readouterr() == ("", "")
+
+
+SHOWS = """
+import click
+from pilotage.domain.actions import Plan
+from pilotage.domain.findings import Finding
+from pilotage.faces.render.findings import text
+from pilotage.faces.render.progress import Progress
+
+with Progress("upgrade start 1-31") as progress:
+    progress.update(Plan("Installing"))
+for line in text([Finding("NoOperator", "no operator runs here")]):
+    click.echo(line)
+"""
+
+
+@pytest.mark.parametrize(("kind", "plain"), [("xterm", False), ("dumb", True)])
+def test_a_dumb_terminal_gets_plain_lines(kind: str, plain: bool) -> None:
+    ours, theirs = pty.openpty()
+    environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | {"TERM": kind}
+    with subprocess.Popen([sys.executable, "-c", SHOWS], stdout=theirs, stderr=theirs, env=environment) as process:
+        assert process.wait(timeout=60) == 0
+    os.close(theirs)
+    said = os.read(ours, 10000).decode()
+    os.close(ours)
+    assert "Installing" in said
+    assert "NoOperator" in said
+    assert ("\x1b" not in said) == plain

@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import Final, NoReturn
 
 from pilotage.faces.cli import options
@@ -104,13 +105,19 @@ cli = LazyGroup(SECTIONS, GROUPS, name="pilotage", params=[*options.everywhere()
 
 
 def _open_streams() -> None:
-    """Where the caller closed one, as `>&-` does, what is said goes nowhere; no socket may get its place."""
+    """Every word can be written: where the caller closed a stream, as `>&-` does, to nowhere.
+
+    No socket may get the place of one that is closed.
+    """
     while (place := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         os.set_inheritable(place, True)
     os.close(place)
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: PTH123, SIM115, it lives as long as the process
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(_STDERR, "w", closefd=False)  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what a Latin-1 terminal has no letter for is a question mark
 
 
 def main() -> NoReturn:

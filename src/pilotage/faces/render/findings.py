@@ -32,8 +32,13 @@ def text(findings: Iterable[Finding]) -> list[str]:
 
 
 def _styled(words: str, **style: Any) -> str:
-    """NO_COLOR, whatever its value, is respected; click itself does not."""
-    return words if os.environ.get("NO_COLOR") else click.style(words, **style)
+    """NO_COLOR, whatever its value, and a terminal that knows none are respected; click itself does neither."""
+    return words if os.environ.get("NO_COLOR") or dumb() else click.style(words, **style)
+
+
+def dumb() -> bool:
+    """A terminal that can do nothing but write on, as Emacs' shell: it says so."""
+    return os.environ.get("TERM") in ("dumb", "unknown")
 
 
 def document(finding: Finding) -> dict[str, Any]:

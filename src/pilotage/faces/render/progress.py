@@ -1,4 +1,4 @@
-"""A plan as it goes on: live on a terminal, timestamped lines on change elsewhere, nothing with -o json|yaml.
+"""A plan as it goes on: live on a terminal that can, else timestamped lines on change; nothing with -o json|yaml.
 
 Used by every verb that follows something, as a context manager. Writes to stderr: stdout holds the answer only.
 """
@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from pilotage.domain.actions import Delete, Plan
+from pilotage.faces.render.findings import dumb
 
 _SHOWN = 6  # lines of one kind before "and N more"
 
@@ -29,7 +30,7 @@ class Progress:
         self._last: list[str] = []
 
     def __enter__(self) -> "Progress":
-        if not self.silent and sys.stderr.isatty():
+        if not self.silent and sys.stderr.isatty() and not dumb():
             from rich.console import Console
             from rich.live import Live
             from rich.spinner import Spinner
