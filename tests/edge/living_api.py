@@ -24,6 +24,7 @@ class Living:
         self._told = 1  # watches are told up to this version
         self.held_back = False
         self.refused: dict[str, Reply] = {}
+        self.groups: list[Obj] = []  # as discovery tells them
         self.asked: list[str] = []  # paths of lists and GETs
         self.over = False
 
@@ -62,7 +63,7 @@ class Living:
     def respond(self, asked: Asked) -> Reply:
         if asked.path == "/apis":
             self.asked.append(asked.path)
-            return Reply({"groups": []})
+            return Reply({"groups": self.groups})
         if asked.path == "/version":
             return Reply({"gitVersion": "v1.36.3"})
         if asked.path in self.refused:

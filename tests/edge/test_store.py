@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from living_api import Living
-from loopback_api import serving, status
+from loopback_api import Reply, serving, status
 
 from harness import eventually
 from pilotage.domain.catalog import Catalog
@@ -264,3 +264,15 @@ def test_the_kinds_that_are_served_are_asked_for_again_once_there_is_another_crd
     assert world.api.asked.count("/apis") == 1
     world.api.put("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "gateways.networking.istio.io")
     eventually("they are asked for", lambda: world.store.resources("istio.io") or world.api.asked.count("/apis") == 2)
+
+
+def test_a_kind_that_is_served_some_time_after_its_crd_is_known_soon(world: World, monkeypatch: Any) -> None:
+    """An API server serves it when it has seen the CRD by itself."""
+    monkeypatch.setattr("pilotage.edge.store.store._SOON", 0.1)
+    world.api.put("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "gateways.networking.istio.io")
+    assert world.store.resources("istio.io") == []
+    version = "networking.istio.io/v1"
+    world.api.refused[f"/apis/{version}"] = Reply({"resources": [{"name": "gateways", "kind": "Gateway"}]})
+    world.api.groups = [{"name": "networking.istio.io", "versions": [{"groupVersion": version}]}]
+    found = eventually("it is known", lambda: world.store.resources("istio.io"), patience=30)
+    assert [kind for _, kind, _ in found] == ["Gateway"]

@@ -14,6 +14,17 @@ class Asked:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: dict[str, tuple[Hashable, float, Any]] = {}
+        self._since: dict[str, tuple[Hashable, float]] = {}
+
+    def age(self, name: str, about: Hashable) -> float:
+        """Seconds for which `about` was never told to be another."""
+        now = time.monotonic()
+        with self._lock:
+            there, since = self._since.get(name, (None, now))
+            if there != about:
+                since = now
+            self._since[name] = (about, since)
+        return now - since
 
     def once(self, name: str, about: Hashable, seconds: float, ask: Callable[[], T]) -> T:
         """The answer of `ask` to question `name` about `about`; it holds for `seconds`, or until `about` differs."""

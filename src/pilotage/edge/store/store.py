@@ -34,6 +34,8 @@ _ASIDE: Final = 2  # the same for who looks now and then
 _REPORTS: Final = 5.0  # seconds for which an istiod's answer will do
 _KNOWN: Final = 600.0  # seconds for what changes with the API server itself
 _SERVED: Final = 60.0  # seconds for the kinds that it serves, where no CRD tells of new ones
+_TAKES: Final = 60.0  # seconds at most from a CRD to the kind that is served; meanwhile they are asked for every _SOON
+_SOON: Final = 5.0
 _ABSENT: Final = 60.0  # seconds until a kind that is not served is looked for again
 _ENABLED: Final = 5.0  # the same for the ServiceMesh, which a user is about to make
 _CRD: Final = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
@@ -114,7 +116,7 @@ class Store:
         with suppress(Denied):  # then they are asked for more often instead
             metas = (crd["metadata"] for crd in self.list_metadata(*_CRD))
             crds = tuple((meta["name"], meta.get("generation")) for meta in metas)
-            seconds = _KNOWN
+            seconds = _KNOWN if self._asked.age("crds", crds) > _TAKES else _SOON
         return self._asked.once(f"kinds {group_suffix}", crds, seconds, lambda: self.kube.resources(group_suffix))
 
     def version(self) -> Version:
