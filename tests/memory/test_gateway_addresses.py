@@ -19,7 +19,7 @@ from test_gateways_in_memory import (
 )
 from test_gateways_in_memory import revisions as serving
 
-from harness import CANARY, STABLE, Obj
+from harness import CANARY, MESH, STABLE, Obj
 from pilotage_memory.world import World
 
 NOTES = {"service.beta.kubernetes.io/azure-pip-name": "shop"}
@@ -219,3 +219,35 @@ def test_a_forced_removal_that_stopped_midway_says_that_it_was_begun(mesh: Lab) 
     assert "serves nothing" in said["message"]
     mesh.pilotage(*KEEPERS).must()
     assert serving(mesh) == {STABLE}
+
+
+def test_two_gateways_never_get_each_others_pods(mesh: Lab) -> None:
+    """Label istio is the name without `istio-`: an internal gateway would answer behind an external address."""
+    before, twin = users_edits(mesh), f"istio-{DOOR}"
+    refused = mesh.pilotage("gateway", "enable", "--type", "internal", "--name", twin).must(3)
+    assert "ForeignGateway" in refused.err
+    asked(mesh, {"name": twin, "type": "Internal"}, {"name": DOOR, "type": "External"})
+    mesh.rest()
+    assert (lasting(mesh), mesh.names("services", SPACE)) == (before, {DOOR})
+    assert twin in findings(mesh)["ForeignGateway"]["message"]
+    mesh.pilotage("gateway", "disable", DOOR, "--yes").must()
+    mesh.rest()
+    assert mesh.names("services", SPACE) == {twin}
+
+
+def test_a_gateway_is_never_written_over_a_control_plane(mesh: Lab) -> None:
+    part = {"labels": {"pilotage.dev/part": STABLE}}
+    asked(mesh, {"name": "istiod", "type": "Internal", "namespace": MESH}, {"name": DOOR, "type": "External"})
+    mesh.rest()
+    account = mesh.get(f"serviceaccounts/istiod-{STABLE}", "-n", MESH)
+    assert account["metadata"]["labels"].items() >= part["labels"].items()
+    assert "istiod" not in mesh.names("services", MESH)
+    assert "ForeignGateway" in findings(mesh)
+
+
+def test_one_that_was_moved_says_what_to_take_out_before_it_can_be_kept(mesh: Lab) -> None:
+    asked(mesh)
+    asked(mesh, {"name": DOOR, "type": "External", "namespace": "doors"})
+    mesh.reconciler().step()
+    said = findings(mesh)["GatewayLeaving"]
+    assert said["fix"].startswith(f"to keep it: take {DOOR} in doors out of spec.gateways")

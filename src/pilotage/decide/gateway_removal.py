@@ -127,7 +127,9 @@ def _departure(snapshot: Snapshot, place: GatewayPlace) -> Departure:
 
 def _leaving(snapshot: Snapshot, place: GatewayPlace, message: str) -> Finding:
     known = (each.entry for each in standing_services(snapshot) if each.place == place and each.entry)
-    keep = next(map(enabling, known), "put it back into spec.gateways as it was")
+    elsewhere = [of.namespace for of in map(place_of, asked_for(snapshot)) if of.name == place.name]
+    first = f"take {place.name} in {elsewhere[0]} out of spec.gateways, then " if elsewhere else ""
+    keep = first + next(map(enabling, known), "put it back into spec.gateways as it was")
     fix = f"to keep it: {keep}; to remove it now: pilotage gateway disable {place}"
     return Finding("GatewayLeaving", message, str(place), fix)
 

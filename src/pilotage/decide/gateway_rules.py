@@ -5,13 +5,13 @@ Called by `preflight`, `health`, `plan` and the verbs of gateways.
 
 from collections.abc import Iterable, Iterator
 
-from pilotage.decide.gateway_entry import address_of, another_type, enabling
-from pilotage.decide.inventory import is_ours
+from pilotage.decide.gateway_entry import address_of, another_type, enabling, standing_services
+from pilotage.decide.inventory import is_ours, part_of
 from pilotage.domain.cluster import Pod
 from pilotage.domain.findings import Finding
-from pilotage.domain.gateways import gateways_of, place_of
+from pilotage.domain.gateways import GatewayPlace, gateways_of, istio_label, place_of
 from pilotage.domain.mesh import Gateway
-from pilotage.domain.names import GATEWAY_TEMPLATES, INJECTION, REV, suffixed
+from pilotage.domain.names import GATEWAY_TEMPLATES, INJECTION, REV, gateway_in, suffixed
 from pilotage.domain.objects import ObjectRef
 from pilotage.domain.state import Snapshot
 
@@ -24,26 +24,51 @@ def asked_for(snapshot: Snapshot) -> tuple[Gateway, ...]:
     return gateways_of(snapshot.mesh.spec) if snapshot.mesh else ()
 
 
-def foreign_objects(snapshot: Snapshot, gateway: Gateway, revisions: Iterable[str]) -> Iterator[ObjectRef]:
-    """What stands where the gateway's objects would be and is not ours."""
+def in_the_way(snapshot: Snapshot, gateway: Gateway, revisions: Iterable[str]) -> str:
+    """Why the gateway may not be written, "" where nothing speaks against it: it is installed whole or not at all."""
+    if gateway.namespace == snapshot.profile.namespace and f"{gateway.name}-".startswith("istiod-"):
+        return f"names of istiod are not for gateways in {gateway.namespace}"
+    theirs = tuple(_others(snapshot, gateway, revisions))
+    if theirs:
+        more = f" and {len(theirs) - _SHOWN} more" if theirs[_SHOWN:] else ""
+        return f"somebody else's stands there: {', '.join(map(str, theirs[:_SHOWN]))}{more}"
+    twin = _twin(snapshot, place_of(gateway))
+    label = istio_label(gateway.name)
+    return f"it and {twin.name} would get each other's pods, for both have label istio={label}" if twin else ""
+
+
+def _others(snapshot: Snapshot, gateway: Gateway, revisions: Iterable[str]) -> Iterator[ObjectRef]:
+    """What stands where the gateway's objects would be and is not of it."""
     names = {suffixed(gateway.name, revision) for revision in revisions}
     for ref, obj in snapshot.live.items():
         ours_to_be = ref.name in names or (ref.kind, ref.name) == ("Service", gateway.name)
-        if ours_to_be and ref.namespace == gateway.namespace and not is_ours(obj):
+        of_it = is_ours(obj) and gateway_in(part_of(obj)) == gateway.name
+        if ours_to_be and ref.namespace == gateway.namespace and not of_it:
             yield ref
 
 
+def _twin(snapshot: Snapshot, place: GatewayPlace) -> GatewayPlace | None:
+    """Another gateway beside it whose pods have the same label and that comes first: it stands, or is listed before."""
+    asked = [place_of(gateway) for gateway in asked_for(snapshot)]
+    standing = {each.place for each in standing_services(snapshot)}
+
+    def rank(of: GatewayPlace) -> tuple[bool, int]:
+        return of not in standing, asked.index(of) if of in asked else len(asked)
+
+    label = istio_label(place.name)
+    same = (of for of in (*asked, *standing) if of.namespace == place.namespace and istio_label(of.name) == label)
+    first = min(same, key=rank, default=place)
+    return first if rank(first) < rank(place) else None
+
+
 def foreign_gateways(snapshot: Snapshot, gateways: Iterable[Gateway], revisions: Iterable[str]) -> Iterator[Finding]:
-    """Gateways that cannot be installed because somebody else's are there under their names."""
+    """Gateways that cannot be installed because their names are taken."""
     names = tuple(revisions)
     for gateway in gateways:
-        theirs = tuple(foreign_objects(snapshot, gateway, names))
-        if theirs:
-            listed = ", ".join(map(str, theirs[:_SHOWN])) + (
-                f" and {len(theirs) - _SHOWN} more" if theirs[_SHOWN:] else ""
-            )
-            message = f"gateway {gateway.name} cannot be installed: somebody else's stands there: {listed}"
-            fix = "give the gateway another name, or remove that installation with the tool that made it"
+        why = in_the_way(snapshot, gateway, names)
+        if why:
+            message = f"gateway {gateway.name} cannot be installed: {why}"
+            fix = "give the gateway another name, or remove what is in its way with the tool that made it"
             yield Finding("ForeignGateway", message, gateway.name, fix)
 
 

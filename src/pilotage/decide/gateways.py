@@ -6,7 +6,7 @@ address does; Kubernetes sends requests to the pods of it that are ready.
 
 from collections.abc import Iterator
 
-from pilotage.decide.gateway_rules import asked_for, foreign_objects
+from pilotage.decide.gateway_rules import asked_for, in_the_way
 from pilotage.decide.gateway_service import service_writes
 from pilotage.decide.gateway_stages import pieces_of_revision
 from pilotage.decide.install import object_actions, readiness
@@ -92,8 +92,7 @@ def survivor_findings(snapshot: Snapshot, revision: str, survivor: Revision) -> 
 
 
 def _taken(desired: Desired, snapshot: Snapshot, gateway: Gateway) -> bool:
-    """A gateway is installed whole or not at all."""
-    return any(foreign_objects(snapshot, gateway, [revision.name for revision in desired.revisions]))
+    return bool(in_the_way(snapshot, gateway, [revision.name for revision in desired.revisions]))
 
 
 def _namespaces(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
