@@ -46,6 +46,26 @@ def test_validate_finds_what_istiod_would_skip(stage: SetStage, text: str) -> No
     assert "pilotage explain MeshConfigInvalid" in answer.out
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"\xff\xfea\x00", "not text in UTF-8. Next: save it as UTF-8"),
+        (b"kind: ConfigMap\ndata: [a]", "the ConfigMap has no text under data.mesh"),
+        (b"kind: ConfigMap\ndata: {config: x}", "the ConfigMap has no text under data.mesh"),
+        (b"[" * 100_000, "nested too deep"),
+        (b"accessLogFile: x\r\n\ta: 1\r\n", "line 2, column 1: a tab"),
+    ],
+    ids=["UTF-16", "list", "other key", "deep", "tab"],
+)
+def test_a_file_that_is_no_configuration_is_refused_in_words(
+    stage: SetStage, tmp_path: Path, content: bytes, says: str
+) -> None:
+    (tmp_path / "file").write_bytes(content)
+    answer = stage(world()).pilotage("mesh-config", "validate", "-f", str(tmp_path / "file"))
+    assert answer.code == 3
+    assert says in answer.out + answer.err
+
+
 def test_validate_takes_a_file_and_a_manifest(stage: SetStage, tmp_path: Path) -> None:
     plain, manifest = tmp_path / "mesh.yaml", tmp_path / "cm.yaml"
     plain.write_text("accessLogFile: /dev/stdout\n")

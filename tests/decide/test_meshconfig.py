@@ -63,6 +63,8 @@ def test_what_istio_reads_is_fine(text: str) -> None:
         ("a: b: c", "line 1, column 5: not YAML: mapping values are not allowed in this context"),
         ("enableTracing: true\nenableTracing: false", "line 2, column 1: key 'enableTracing' is given twice"),
         ("a: &a [*a]", "line 1, column 1: nested too deep"),
+        pytest.param("[" * 100_000, "line 1, column 201: nested too deep", id="many brackets"),
+        pytest.param("- " * 100_000, "line 1, column 401: nested too deep", id="many dashes"),
         ("enableTracing: true\n---\na: b", "line 2, column 1: not YAML: but found another document"),
         ("- a", "line 1, column 1: the mesh configuration must be a mapping, not a list"),
         ("just text", "line 1, column 1: the mesh configuration must be a mapping, not 'just text'"),

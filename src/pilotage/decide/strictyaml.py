@@ -10,6 +10,7 @@ import yaml
 
 Scalars = Literal["typed", "text"]
 _MAX_NODES = 100_000  # aliases that unfold beyond this are an attack, not a configuration
+_MAX_DEPTH = 200  # the parser's own recursion has no limit but the stack, which ends the process
 
 
 class YamlError(ValueError):
@@ -99,6 +100,7 @@ class _Reader:
 def parse(text: str, scalars: Scalars = "typed") -> Node:
     """The one document of `text`; an empty one is a Node of None. Raises YamlError."""
     try:
+        _refuse_deep(text)
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
         return _Reader(scalars).node(root) if root is not None else Node(None)
     except yaml.MarkedYAMLError as error:
@@ -108,6 +110,15 @@ def parse(text: str, scalars: Scalars = "typed") -> Node:
         raise YamlError(line, 1, str(error).splitlines()[0]) from None
     except RecursionError:
         raise YamlError(1, 1, "nested too deep") from None
+
+
+def _refuse_deep(text: str) -> None:
+    """By events, which are told one after another, however deep."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise YamlError(event.start_mark.line + 1, event.start_mark.column + 1, "nested too deep")
 
 
 def _translated(error: yaml.MarkedYAMLError, text: str) -> YamlError:

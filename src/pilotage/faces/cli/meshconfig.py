@@ -7,6 +7,7 @@ import click
 
 from pilotage.decide import meshconfig
 from pilotage.decide.meshconfig import Change
+from pilotage.decide.strictyaml import YamlError, parse
 from pilotage.domain.errors import Refused
 from pilotage.domain.names import MESH_KEY, shared_config
 from pilotage.domain.roles import TO_LOOK
@@ -56,7 +57,9 @@ def diff(session: Session, source: str, target: str, output: str) -> None:
 
 @command()
 @click.option("-r", "--revision", help="The revision whose configuration is checked; all of them if not given.")
-@click.option("-f", "--file", "file", type=click.File(), help="A file to check instead, - for standard input.")
+@click.option(
+    "-f", "--file", "file", type=click.File(encoding="utf-8"), help="A file to check instead, - for standard input."
+)
 @output
 def validate(session: Session, revision: str | None, file: IO[str] | None, output: str) -> int:
     """Check mesh configuration: YAML, names of fields, types. Exits with 3 where something is wrong."""
@@ -102,16 +105,22 @@ def _of_cluster(session: Session, revision: str | None) -> dict[str, str]:
 
 
 def _of_file(file: IO[str]) -> str:
-    """The text of the file, or of key `mesh` where it is a ConfigMap's manifest."""
-    import yaml
-
-    content = file.read()
+    """The text of the file, or of key `mesh` where it is a ConfigMap's manifest. Raises Refused for what is no text."""
     try:
-        manifest: Any = yaml.safe_load(content)
-    except yaml.YAMLError:
+        content = file.read()
+    except UnicodeDecodeError:
+        raise Refused(f"{file.name}: not text in UTF-8", fix="save it as UTF-8") from None
+    try:
+        manifest: Any = parse(content, "text").plain()
+    except YamlError:
         return content  # the check itself names line and cause
-    is_manifest = isinstance(manifest, dict) and manifest.get("kind") == "ConfigMap"
-    return str((manifest.get("data") or {}).get(MESH_KEY, "")) if is_manifest else content
+    if not isinstance(manifest, dict) or manifest.get("kind") != "ConfigMap":
+        return content
+    data = manifest.get("data")
+    config = data.get(MESH_KEY) if isinstance(data, dict) else None
+    if not isinstance(config, str):
+        raise Refused(f"{file.name}: the ConfigMap has no text under data.{MESH_KEY}", fix=f"write data.{MESH_KEY}: |")
+    return config
 
 
 def _lines(changes: Sequence[Change], source: str, target: str) -> list[str]:
