@@ -58,6 +58,13 @@ def unknown_of(snapshot: Snapshot, revision: str) -> tuple[str, ...]:
     return tuple(_unknown(snapshot, revision))
 
 
+def starts(snapshot: Snapshot, revision: str) -> bool:
+    """Whether something is unknown for now: an istiod that is not Ready, as when it was just started, is silent."""
+    unready = {pod.name for pod in snapshot.pods if not pod.ready and pod.namespace == snapshot.profile.namespace}
+    silent = {report.pod for report in snapshot.istiods if report.revision == revision and report.error}
+    return bool(unknown_of(snapshot, revision)) and not unready.isdisjoint(silent)
+
+
 def _unknown(snapshot: Snapshot, revision: str) -> Iterator[str]:
     if "control_planes" in snapshot.unknown:
         yield f"control planes could not be read: {snapshot.unknown['control_planes']}"
