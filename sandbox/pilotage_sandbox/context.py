@@ -62,7 +62,6 @@ class Context:
     kubeconfig: Path  # works inside only; user `pilotage-sandbox` of group system:masters
     api_host: str  # the API server as pods reach it
     api_port: int
-    api_ca: Path  # PEM
     bridge: str
     bridge_address: IPv4Address
     pod_network: IPv4Network  # prefix length for addresses on the bridge

@@ -120,7 +120,6 @@ class Supervisor:
             kubeconfig=self.place.inside_kubeconfig,
             api_host=str(network.BRIDGE_ADDRESS),
             api_port=network.API_PORT,
-            api_ca=self.place.pki / "ca.crt",
             bridge=network.BRIDGE,
             bridge_address=network.BRIDGE_ADDRESS,
             pod_network=network.PODS,

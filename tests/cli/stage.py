@@ -44,7 +44,7 @@ class Recorder:
         key, _, value = labels.partition("=")
         return [{"metadata": {"name": each.name}} for each in self.start.namespaces if each.labels.get(key) == value]
 
-    def apply(self, obj: Obj, manager: str, *, force: bool = True, dry_run: bool = False) -> Obj:  # noqa: ARG002
+    def apply(self, obj: Obj, manager: str, *, dry_run: bool = False) -> Obj:  # noqa: ARG002
         return self._write("apply", ref_of(obj), obj, dry_run)
 
     def create(self, obj: Obj, *, dry_run: bool = False) -> Obj:

@@ -16,6 +16,7 @@ from pilotage_memory.kinds import Obj
 from pilotage_memory.store import Store
 
 _ENDLESS: Final = 100_000  # steps of work after one write: two controllers that undo each other
+_TICKS: Final = 1000  # until a world that is left alone is at rest
 
 
 class Place(NamedTuple):
@@ -113,13 +114,13 @@ class Loop:
         """Nothing is to be done, now or later."""
         return not self._queue and not self._later
 
-    def settle(self, most: int = 1000) -> None:
-        """Ticks until nothing is to be done. Raises RuntimeError after `most` of them."""
-        for _ in range(most):
+    def settle(self) -> None:
+        """Ticks until nothing is to be done. Raises RuntimeError after a thousand of them."""
+        for _ in range(_TICKS):
             if self.quiet:
                 return
             self.tick()
-        raise RuntimeError(f"the world still moves after {most} ticks: {[*self._queue, *self._later][:5]}")
+        raise RuntimeError(f"the world still moves after {_TICKS} ticks: {[*self._queue, *self._later][:5]}")
 
     def look(self, event: str, obj: Obj) -> None:
         """A change: `Store.watch` calls this."""

@@ -24,10 +24,9 @@ Key = tuple[str, str, str]  # kind, namespace, name
 
 
 class Moves(msgspec.Struct, frozen=True):
-    """`actions` to write; `withheld` are patches for the owner of the label, named with the rest in `findings`."""
+    """`actions` to write; `findings` name what is left alone, with the patch for the owner of a label that has one."""
 
     actions: tuple[Patch, ...]
-    withheld: tuple[Patch, ...]
     findings: tuple[Finding, ...]
 
 
@@ -53,16 +52,15 @@ def move_namespaces(snapshot: Snapshot, names: Iterable[str], to: str, remove_in
             f'there is no tag or revision "{to}" (there: {_listed([*revisions(snapshot), *tags(snapshot)])})',
             fix="pilotage tag list",
         )
-    actions, withheld, findings = [], [], []
+    actions, findings = [], []
     for space in _named(snapshot, names):
         patch = _relabelling(space, to, remove_injection)
         problem = _hidden(space, to, remove_injection) or (_owned(space, patch, to) if patch else None)
         if problem:
             findings.append(problem)
-            withheld += [patch] if patch and problem.code == "FieldOwned" else []
         elif patch:
             actions.append(patch)
-    return Moves(tuple(actions), tuple(withheld), tuple(findings))
+    return Moves(tuple(actions), tuple(findings))
 
 
 def computed(snapshot: Snapshot, moves: Moves, unknown: Finding, pods: dict[str, str]) -> Finding:

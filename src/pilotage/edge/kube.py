@@ -105,10 +105,10 @@ class Kube:
         """A page as `shape`, which has `items` and of those the few fields that are wanted."""
         return self.transport.decode(page, shape)
 
-    def apply(self, obj: Obj, manager: str, *, force: bool = True, dry_run: bool = False) -> Obj:
-        """Server-side apply, whole for `manager`. Without `force`, Conflict where another manager owns a field."""
+    def apply(self, obj: Obj, manager: str, *, dry_run: bool = False) -> Obj:
+        """Server-side apply, whole for `manager`, which takes over what another manager owns of it."""
         ref = ref_of(obj)
-        query = {"fieldManager": manager, "force": str(force).lower(), **_dry(dry_run)}
+        query = {"fieldManager": manager, "force": "true", **_dry(dry_run)}
         call = Call("PATCH", self._place(ref).object(ref), f"apply {ref}", query, _json(obj), _APPLY)
         return self._write(call, ref, dry_run)
 
