@@ -38,6 +38,7 @@ def pilotage(*args: str, stdin: str | None = "", **env: str) -> subprocess.Compl
         (["status", "--today", "2026-13-01"], "'2026-13-01' is not a day"),
         (["status", "--today", "9999-12-31"], "'9999-12-31' is not a day"),
         (["status", "--catalog", "/no/such/file"], "does not exist"),
+        (["status", "--catalog", "/"], "'/' is no file"),
         (["completion", "tcsh"], "'tcsh' is not one of"),
         (["restart", "-n"], "requires an argument. Next: -c restart --help"),
         (["enable", "--revision", ""], "Invalid value for '-r' / '--revision': it is empty"),

@@ -55,6 +55,12 @@ def test_only_https_is_fetched_but_from_this_machine(url: str) -> None:
         download(url)
 
 
+@pytest.mark.parametrize("url", ["https://[", "https://a:99999/c", "https://a:b/c"])
+def test_what_is_no_url_is_named(url: str) -> None:
+    with pytest.raises(Refused, match="is not a URL"):
+        download(url)
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [

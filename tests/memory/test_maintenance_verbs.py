@@ -237,3 +237,13 @@ def test_a_revision_that_no_version_was_given_for_is_free_to_take_patches() -> N
     with in_memory() as mesh:
         mesh.enable(REVISION).must()
         assert "version" not in mesh.get("servicemesh/default")["spec"]["revisions"][0]
+
+
+@pytest.mark.parametrize("verb", ["show", "next"])
+def test_who_may_not_see_the_resource_is_not_told_that_there_is_none(mesh: Mesh, tmp_path: Path, verb: str) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text(mesh.kubeconfig.read_text().replace("token: memory", f'token: "{mesh.token("jane")}"'))
+    answer = mesh.pilotage("-c", str(path), "maintenance", verb)
+    assert answer.code == 3
+    assert "jane may not" in answer.err
+    assert "no ServiceMesh" not in answer.err

@@ -117,7 +117,7 @@ def _refuse_deep(text: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _MAX_DEPTH:
+        if depth > _MAX_DEPTH and event.start_mark:
             raise YamlError(event.start_mark.line + 1, event.start_mark.column + 1, "nested too deep")
 
 

@@ -53,7 +53,10 @@ def _body(url: str, answer: "HTTPResponse", limit: int, until: float) -> bytes:
 
 
 def _allowed(url: str) -> None:
-    place = urlsplit(url)
+    try:
+        place, _ = urlsplit(url), urlsplit(url).port
+    except ValueError as error:
+        raise Refused(f"{url} is not a URL: {error}", fix="name an https URL") from None
     if place.scheme != "https" and not (place.scheme == "http" and is_loopback(url)):
         raise Refused(f"{url} is not fetched: only https is, and http from this machine", fix="name an https URL")
 

@@ -1,7 +1,7 @@
 """`maintenance show|next|set|delete`: windows in which work may start."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import msgspec
@@ -13,6 +13,7 @@ from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding
 from pilotage.domain.maintenance import MaintenanceWindow
 from pilotage.domain.mesh import Mode, ServiceMesh
+from pilotage.domain.roles import TO_LOOK
 from pilotage.faces.cli import options
 from pilotage.faces.cli.answer import refuse, report
 from pilotage.faces.cli.ask import confirm
@@ -46,7 +47,7 @@ def next_(session: Session, name: str, output: str) -> None:
     """
     facts = facts_of(session.snapshot(_PARTS))
     if facts is None:
-        refuse(NO_MESH)
+        _none(session)
     if facts.mesh.spec.mode is Mode.DISABLED:
         refuse(Finding("MeshNotEnabled", "the mesh is disabled: nothing starts", fix="pilotage enable"))
     window = _find(facts.mesh, name)
@@ -112,7 +113,14 @@ def _without(mesh: ServiceMesh, name: str) -> str:
 
 
 def _mesh(session: Session) -> ServiceMesh:
-    return session.mesh or refuse(NO_MESH)
+    return session.mesh or _none(session)
+
+
+def _none(session: Session) -> NoReturn:
+    """Raises Refused: there is no resource, or it may not be read."""
+    if "mesh" in session.unknown:
+        raise Refused(f"cannot read the ServiceMesh: {session.unknown['mesh']}", fix=TO_LOOK)
+    refuse(NO_MESH)
 
 
 def _find(mesh: ServiceMesh, name: str) -> MaintenanceWindow | None:

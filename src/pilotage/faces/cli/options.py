@@ -43,7 +43,7 @@ def day(text: str) -> date:
 def place_of_catalog(text: str) -> str:
     """A file that is there, `configmap/NAMESPACE/NAME`, or a URL. Raises BadParameter."""
     if not text.startswith(("configmap/", "https://", "http://")) and not Path(text).is_file():
-        raise click.BadParameter(f"file {text!r} does not exist")
+        raise click.BadParameter(f"{text!r} is no file" if Path(text).exists() else f"file {text!r} does not exist")
     return text
 
 
