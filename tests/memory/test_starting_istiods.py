@@ -53,7 +53,13 @@ def test_an_istiod_that_only_starts_is_no_reason_to_refuse_a_rollback(mesh: Mesh
     assert not mesh.names("deployments", MESH, f"istio.io/rev={CANARY}")
 
 
+def test_nor_to_refuse_to_disable(mesh: Mesh) -> None:
+    mesh.silences = 2
+    mesh.pilotage("disable", "--yes").must()
+    assert not mesh.silences
+
+
 def test_one_that_stays_silent_is(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pilotage.faces.cli.upgrade._STARTS", 1.0)
+    monkeypatch.setattr("pilotage.faces.cli.until._STARTS", 1.0)
     mesh.silences = 1000
     assert "could not be asked" in mesh.pilotage("upgrade", "rollback", "--yes").must(3).err

@@ -9,6 +9,7 @@ from pilotage.decide.catalog import version_of
 from pilotage.decide.force import Mark, confirm_annotation, no_mark
 from pilotage.decide.gateway_removal import all_in_use, places
 from pilotage.decide.plan import tag_deletions
+from pilotage.decide.revision_health import starts
 from pilotage.decide.usage import proxies_exist
 from pilotage.desired import revisions_of
 from pilotage.domain.errors import Refused
@@ -28,7 +29,7 @@ from pilotage.faces.cli.canary import Canary, as_installed, injects, newest_revi
 from pilotage.faces.cli.drive import Following, edit, enabled_mesh, follow, local_option, settled
 from pilotage.faces.cli.gateway_back import all_back
 from pilotage.faces.cli.session import Session
-from pilotage.faces.cli.until import until_ready
+from pilotage.faces.cli.until import once_started, until_ready
 
 _SERVED = 20.0  # seconds until a new CRD must be served
 _KEPT = "CRDs and Istio resources, the CA's secret, the namespace and the mesh configurations in it"
@@ -95,7 +96,7 @@ def disable(session: Session, **flags: Any) -> None:
     """Remove every control plane, and Pilotage's gateways first. Refused while another proxy exists; data stays."""
     mesh = enabled_mesh(session, leaving=True)
     names = tuple(entry.name for entry in mesh.spec.revisions)
-    snapshot = session.snapshot()
+    snapshot = once_started(session.snapshot, lambda seen: any(starts(seen, name) for name in names))
     blocking = (*proxies_exist(snapshot, names), *all_in_use(snapshot))
     refuse_if_blocked(blocking, Verb.DISABLE, "the mesh cannot be disabled")
     tuple(tag_deletions(snapshot))  # ahead of the intent, which nobody could carry out

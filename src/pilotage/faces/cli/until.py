@@ -12,6 +12,7 @@ from pilotage.reconcile import PAUSE, Reconciler, pause_after
 
 Found = TypeVar("Found")
 _SHARE, _LONGEST = 2.0, 1.0  # pauses take twice as long as looks, but no more seconds: each costs the API server, too
+_STARTS, _AGAIN = 15.0, 1.0  # seconds until an istiod is Ready, or will not be so soon; between two looks
 _FAULT = 1.0  # seconds until an API server that did not answer is asked again
 
 
@@ -26,6 +27,17 @@ def until_ready(look: Callable[[], Found], timeout: float) -> Found:
             if left <= 0:
                 raise TimedOut(f"gave up after {timeout:g}s: {cause}") from cause
             time.sleep(min(cause.after if isinstance(cause, Retry) else _FAULT, left))
+
+
+def once_started(look: Callable[[], Found], starting: Callable[[Found], bool]) -> Found:
+    """What `look` returns; looks again for a while as long as an istiod is silent that was only just `starting`.
+
+    An autoscaler starts one when it wants to, as a quarter of a minute after an upgrade began.
+    """
+    end = time.monotonic() + _STARTS
+    while starting(found := look()) and time.monotonic() < end:
+        time.sleep(_AGAIN)
+    return found
 
 
 def _stuck(reconciler: Reconciler, made: Plan) -> str:

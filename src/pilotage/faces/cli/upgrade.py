@@ -1,7 +1,6 @@
 """`upgrade start|complete|rollback`: the intent is an edit of the resource, the rest is the loop's."""
 
-import time
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -25,10 +24,9 @@ from pilotage.faces.cli.canary import Canary, as_installed, asked_for, injects, 
 from pilotage.faces.cli.drive import Following, edit, enabled_mesh, follow, local_option, settled, who_acts
 from pilotage.faces.cli.judged import judged, skewed
 from pilotage.faces.cli.session import Session
+from pilotage.faces.cli.until import once_started
 from pilotage.faces.render.status import revision_lines, status_of
 
-_STARTS: Final = 15.0  # seconds until an istiod that was started is Ready, or will not be so soon
-_LOOK: Final = 1.0  # seconds between looks
 _QUESTION = "This removes the control plane of {remove}, for good; {keep} stays.{tags} Go on?"
 
 
@@ -124,7 +122,10 @@ def rollback(session: Session, **flags: Any) -> None:
 
 def _decide(session: Session, verb: Verb, flags: dict[str, Any]) -> None:
     mesh = enabled_mesh(session)
-    snapshot, seen, keep, remove = _judged(session, mesh, verb)
+    snapshot, seen = once_started(
+        lambda: judged(session), lambda found: starts(found[0], _sides(session, mesh, verb, found[0])[1])
+    )
+    keep, remove = _sides(session, mesh, verb, snapshot)
     findings = (*guard(snapshot, remove, keep), *skewed(session))
     if not flags["force"]:
         refuse_if_blocked(findings, verb, f"{remove} cannot be removed")
@@ -145,20 +146,6 @@ def _decide(session: Session, verb: Verb, flags: dict[str, Any]) -> None:
     words = f"{remove} was removed; {keep.name} is the only control plane."
     told = () if flags["output"] == "table" else findings  # a table has shown them ahead of the question
     return report(flags["output"], words, then="pilotage status", findings=told)
-
-
-def _judged(session: Session, mesh: ServiceMesh, verb: Verb) -> tuple[Snapshot, list[Finding], Revision, str]:
-    """The cluster and what is said of it, with the sides; looked at again while an istiod that starts is silent.
-
-    An autoscaler starts one whenever it wants, as a quarter of a minute after the upgrade began.
-    """
-    deadline = time.monotonic() + _STARTS
-    while True:
-        snapshot, seen = judged(session)
-        keep, remove = _sides(session, mesh, verb, snapshot)
-        if not starts(snapshot, remove) or time.monotonic() > deadline:
-            return snapshot, seen, keep, remove
-        time.sleep(_LOOK)
 
 
 def _write_intent(session: Session, mesh: ServiceMesh, keep: Revision, mark: dict[str, str | None]) -> None:
