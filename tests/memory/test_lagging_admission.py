@@ -48,7 +48,7 @@ def test_pods_that_another_api_server_admitted_too_early_are_made_once_more(mesh
     move(mesh, space, made=2)
     told = mesh.pilotage("restart", "-n", space, "--all", "--timeout", "5s").must()
     assert "1 workload restarted." in told.out
-    assert f"has a proxy of {STABLE}, not of {CANARY}: it was made too early, once more" in told.err
+    assert f"has a proxy of {STABLE}, not of {CANARY}: made before the API server knew" in told.err
     assert mesh.proxies(space) == {"web": {CANARY}}
 
 

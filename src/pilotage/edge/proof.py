@@ -7,7 +7,7 @@ dry-run calls them.
 import time
 from typing import Any, Final, NamedTuple, TypeGuard
 
-from pilotage.domain.errors import Denied, Refused, Retry
+from pilotage.domain.errors import Denied, Refused, Retry, Unreachable
 from pilotage.domain.findings import Finding
 from pilotage.domain.names import DEFAULT_REVISION, GROUP, INJECT, PROXY_CONTAINER, REV
 from pilotage.domain.objects import Obj, annotations_of
@@ -63,7 +63,7 @@ def settled_proof(kube: Kube, trial: Trial, patience: float) -> Finding | None:
 def settles(kube: Kube, trial: Trial, patience: float) -> bool | None:
     """Whether a new pod gets a proxy of the trial's revision ("" for no proxy), awaited for `patience` seconds.
 
-    None where none can be created: by rights, a quota, a policy, a webhook.
+    None where none can be created: by rights, a quota, a policy, a webhook, an API server that is away.
     """
     deadline = time.monotonic() + patience
     while (given := _revision_given(kube, trial)) not in (trial.revision, None):
@@ -76,7 +76,7 @@ def settles(kube: Kube, trial: Trial, patience: float) -> bool | None:
 def _revision_given(kube: Kube, trial: Trial) -> str | None:
     try:
         pod = kube.create(dry_run_pod(trial.namespace, trial.labels), dry_run=True)
-    except (Refused, Retry):
+    except (Refused, Retry, Unreachable):
         return None
     return annotations_of(pod).get(REV, "") if proxy_of(pod) else ""
 

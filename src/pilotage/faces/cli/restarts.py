@@ -104,7 +104,9 @@ class Restarts:
         """If a new pod would be what those that were made are not."""
         running.again = True
         if self._settles(running.workload, running.expected):
-            self.progress.say(f"{_name(running.workload)}: {running.cause}: it was made too early, once more")
+            self.progress.say(
+                f"{_name(running.workload)}: {running.cause}: made before the API server knew, and so once more"
+            )
             running.token = f"{self.token}-again"
             apply(self.session.kube, restart_action(running.workload, running.token))
 
