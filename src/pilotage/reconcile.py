@@ -65,8 +65,8 @@ class Reconciler:
         resource = self.source.get(MESH)
         self.looked, self._publisher.status = None, (resource or {}).get("status", {})
         self.generation = resource["metadata"]["generation"] if resource else 0
-        if resource is None:
-            return Plan("NotEnabled")
+        if resource is None or "deletionTimestamp" in resource["metadata"]:
+            return Plan("NotEnabled")  # whoever's finalizer keeps it: what is deleted asks for nothing
         try:
             self.looked = looked = self._looker.look(parse_mesh(resource), lambda: self._acknowledge(resource))
         except (Refused, NoCharts) as cause:

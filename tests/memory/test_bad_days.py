@@ -4,9 +4,11 @@ What is told here happened in trials: a request was dropped, pods could not star
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from happenings import RESOURCE
 from invariants import Watch, lost_proxies, refused_pods
 from lab import Lab, lab
 
@@ -181,3 +183,47 @@ def test_a_version_of_the_canary_does_not_make_it_stable(mesh: Lab) -> None:
     asks_for(mesh, {"name": STABLE}, {"name": "next", "version": "1.29.8"})
     assert mesh.rest().phase == "Blocked"
     assert mesh.get("servicemesh/default")["status"]["stable"] == STABLE
+
+
+def test_no_revision_takes_the_name_of_a_tag_by_a_verb_or_by_an_edit(mesh: Lab) -> None:
+    mesh.pilotage("tag", "set", TAG, "--revision", STABLE, "-y").must()
+    refused = mesh.pilotage("upgrade", "start", "--revision", TAG, "--version", "1.31.0").must(3)
+    assert f"there is a tag {TAG}" in refused.err
+    asks_for(mesh, {"name": STABLE}, {"name": TAG, "version": "1.31.0"})
+    assert mesh.rest().phase == "Blocked"
+    assert condition(mesh, "Stalled")[1] == "TagNameTaken"
+    assert mesh.names("deployments", MESH) == {f"istiod-{STABLE}"}
+
+
+def test_a_resource_that_is_being_deleted_asks_for_nothing_any_more(mesh: Lab) -> None:
+    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    asks_for(mesh, {"name": STABLE})
+    loop = mesh.reconciler()
+    assert loop.step().phase == "RemovalSoaking"
+    held = mesh.get("servicemesh/default")
+    held["metadata"]["finalizers"] = ["example.com/somebody-else"]
+    mesh.world.store.update(held)
+    mesh.world.store.delete(RESOURCE)
+    mesh.clock.jump(timedelta(hours=2))
+    assert mesh.rest(loop).phase == "NotEnabled"
+    assert mesh.names("deployments", MESH) == {f"istiod-{STABLE}", f"istiod-{CANARY}"}
+    assert "is being deleted" in mesh.pilotage("upgrade", "rollback", "--yes").must(3).err
+
+
+@pytest.mark.parametrize(("verb", "gone"), [("complete", STABLE), ("rollback", CANARY)])
+def test_an_istiod_that_served_and_is_away_may_have_proxies_that_nobody_sees(mesh: Lab, verb: str, gone: str) -> None:
+    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    if gone == STABLE:
+        mesh.pilotage("namespace", "move", SPACE, "--to", CANARY).must()
+        mesh.pilotage("restart", "--not-on", CANARY).must()
+    for node in mesh.get("nodes")["items"]:
+        mesh.world.store.update(node | {"spec": node["spec"] | {"unschedulable": True}})
+    for pod in mesh.get("pods", "-n", MESH, "-l", f"istio.io/rev={gone}")["items"]:
+        mesh.world.store.delete(Key("", "pods", MESH, pod["metadata"]["name"]))
+    mesh.world.loop.settle()
+    refused = mesh.pilotage("upgrade", verb, "--yes").must(3)
+    assert f"no istiod of {gone} is available" in refused.err
+    for node in mesh.get("nodes")["items"]:
+        mesh.world.store.update(node | {"spec": node["spec"] | {"unschedulable": False}})
+    mesh.world.loop.settle()
+    mesh.pilotage("upgrade", verb, "--yes").must()

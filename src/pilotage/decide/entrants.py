@@ -12,6 +12,7 @@ from msgspec import structs
 from pilotage.decide.eligibility import check_target
 from pilotage.decide.inventory import parts_present
 from pilotage.decide.support import support_of
+from pilotage.decide.tag_source import named_like_a_tag
 from pilotage.domain.actions import Plan, Wait
 from pilotage.domain.findings import Finding
 from pilotage.domain.mesh import Owner
@@ -81,12 +82,13 @@ def _words(finding: Finding) -> str:
 
 
 def _against(standing: tuple[Revision, ...], target: Revision, snapshot: Snapshot) -> tuple[Finding, ...]:
+    name = tuple(named_like_a_tag(snapshot, target.name))
     newest = max((each.version for each in standing), default=target.version)
     if newest < target.version and newest.in_minor == target.version.in_minor:
-        return ()  # a patch beside the one before it: no verb starts it, but nothing is passed over
+        return name  # a patch beside the one before it: no verb starts it, but nothing is passed over
     found = check_target(standing, target, support_of(snapshot))
     blind = {"KubernetesIncompatible"} if "kubernetes" in snapshot.unknown else set()
-    return tuple(finding for finding in found if finding.code in _AGAINST and finding.code not in blind)
+    return (*name, *(finding for finding in found if finding.code in _AGAINST and finding.code not in blind))
 
 
 def _leaving(snapshot: Snapshot) -> Iterator[Revision]:

@@ -13,6 +13,7 @@ from pilotage.decide.eligibility import check_target
 from pilotage.decide.overlap import overlap_findings
 from pilotage.decide.registries import retired_registries
 from pilotage.decide.support import installed_revisions, support_findings, support_of
+from pilotage.decide.tag_source import named_like_a_tag
 from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.mesh import Mode
 from pilotage.domain.names import WITHOUT_MESH_CONFIG
@@ -100,7 +101,8 @@ def _with(rights: tuple[Right, ...]) -> str:
 
 
 def target_against_rules(snapshot: Snapshot, request: Request) -> Findings:
-    """The catalog, the guide's two rules, the cluster's Kubernetes, and one canary at a time."""
+    """The catalog, the guide's two rules, the cluster's Kubernetes, one canary at a time, and a name of its own."""
+    yield from named_like_a_tag(snapshot, request.target.name)
     installed = installed_revisions(snapshot) if request.verb is Verb.START else ()
     for finding in check_target(installed, request.target, support_of(snapshot)):
         if finding.code != "KubernetesIncompatible" or "kubernetes" not in snapshot.unknown:

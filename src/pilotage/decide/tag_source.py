@@ -4,9 +4,10 @@ Refusals that begin in lower case are in istioctl's words.
 """
 
 import re
+from collections.abc import Iterator
 
 from pilotage.decide.ownership import FieldOwner, owner_of
-from pilotage.decide.selectors import is_injector, revisions
+from pilotage.decide.selectors import is_injector, revisions, tags
 from pilotage.decide.tag_objects import Source
 from pilotage.domain.errors import Refused, Retry
 from pilotage.domain.findings import Finding
@@ -28,6 +29,14 @@ def check_name(snapshot: Snapshot, tag: str) -> None:
     if taken and tag != DEFAULT_REVISION:
         text = f'cannot create revision tag "{tag}": found existing control plane revision with same name'
         raise Refused(text, fix="use another name", findings=(Finding("TagNameTaken", text, tag),))
+
+
+def named_like_a_tag(snapshot: Snapshot, revision: str) -> Iterator[Finding]:
+    """`TagNameTaken` for a revision to come: pods that ask for the tag would ask for it too, before any decision."""
+    if revision in tags(snapshot):
+        at = tags(snapshot)[revision]
+        words = f"there is a tag {revision}, at {at}: its pods would get the proxy of the new revision at once"
+        yield Finding("TagNameTaken", words, revision, f"use another name, or: pilotage tag remove {revision}")
 
 
 def source_of(snapshot: Snapshot, revision: str) -> Source:

@@ -18,6 +18,7 @@ from pilotage.decide.holders import (
 from pilotage.decide.revision_health import unknown_of
 from pilotage.decide.selectors import asked_name, namespace_labels, revisions, tags
 from pilotage.domain.findings import Finding
+from pilotage.domain.names import DEFAULT_VALIDATOR
 from pilotage.domain.state import Snapshot
 
 _SHOWN = 5
@@ -50,12 +51,24 @@ def usage(snapshot: Snapshot, revision: str, survivor: str = "") -> Usage:
 def _unknown(snapshot: Snapshot, revision: str) -> Iterator[str]:
     """What was not read, and istiods that did not answer.
 
-    An istiod that is not available takes no proxy, so one that never got ready does not hold its own rollback up.
+    An istiod that is not available takes no proxy, so one that never got ready does not hold its own rollback up. One
+    that has been, and is away for a moment, has proxies that nobody sees now: VMs, and those of other clusters.
     """
     for field in _NEEDED:
         if field in snapshot.unknown:
             yield f"{field} could not be read: {snapshot.unknown[field]}"
     yield from unknown_of(snapshot, revision)
+    planes = [plane for plane in snapshot.control_planes if plane.revision == revision]
+    away = any(plane.desired for plane in planes) and not any(plane.available for plane in planes)
+    if away and _served(snapshot, revision):
+        why = f": {planes[0].reason}" if planes[0].reason else ""
+        yield f"no istiod of {revision} is available, so nobody knows who connects to it (0 replicas serve nobody){why}"
+
+
+def _served(snapshot: Snapshot, revision: str) -> bool:
+    """istiod sets Fail once it runs and has refused a bad resource."""
+    own = (each for each in snapshot.validators if each.revision == revision and each.name != DEFAULT_VALIDATOR)
+    return any(hook.failure_policy == "Fail" for config in own for hook in config.webhooks)
 
 
 def idle_tags(snapshot: Snapshot, revision: str) -> tuple[str, ...]:

@@ -199,7 +199,7 @@ _ROWS = (
     Rule("PatchFailed", _W, _NONE, "spec.patches", "A patch was taken back"),
     # Tags
     Rule("TagTargetMissing", _E, frozenset({Verb.TAG}), "istioctl tag", "The tag's revision has no control plane"),
-    Rule("TagNameTaken", _E, frozenset({Verb.TAG}), "istio#56128", "A revision has the tag's name"),
+    Rule("TagNameTaken", _E, _INSTALL | {Verb.TAG}, "istio#56128", "A tag and a revision would have one name"),
     Rule("FieldOwned", _E, frozenset(Verb) - {Verb.ENABLE}, "fields have owners", "Something else owns the field"),
     Rule(
         "DefaultTagName",

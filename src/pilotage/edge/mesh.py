@@ -20,8 +20,17 @@ MESH = ObjectRef(API_VERSION, MESH_KIND, "", MESH_NAME)
 
 
 def read_mesh(kube: Kube) -> ServiceMesh | None:
-    """The one ServiceMesh, None where it or its CRD is not there. Refused if it does not parse (newer, or broken)."""
+    """The one ServiceMesh, None where it or its CRD is not there.
+
+    Raises Refused if it does not parse (newer, or broken), or is being deleted: nothing acts on it any more.
+    """
     obj = kube.get(MESH)
+    if obj and "deletionTimestamp" in obj["metadata"]:
+        held = ", ".join(obj["metadata"].get("finalizers") or ())
+        raise Refused(
+            f"ServiceMesh {MESH_NAME} is being deleted and waits for {held}; the mesh itself stays as it is",
+            fix=f"have {held} let it go, then take the mesh back: pilotage enable",
+        )
     return parse_mesh(obj) if obj else None
 
 
