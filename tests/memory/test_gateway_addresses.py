@@ -172,7 +172,9 @@ def test_a_resource_that_was_deleted_comes_back_with_its_gateways(mesh: Lab) -> 
     assert lasting(mesh) == before
 
 
-@pytest.mark.parametrize(("verb", "keep"), [("complete", CANARY), ("rollback", STABLE)])
+@pytest.mark.parametrize(
+    ("verb", "keep"), [("rollback", STABLE), pytest.param("complete", CANARY, marks=pytest.mark.e2e)]
+)
 def test_a_gateway_that_came_during_a_canary_outlives_the_decision(mesh: Lab, verb: str, keep: str) -> None:
     mesh.pilotage("gateway", "disable", DOOR, "--yes").must()
     mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
@@ -183,7 +185,7 @@ def test_a_gateway_that_came_during_a_canary_outlives_the_decision(mesh: Lab, ve
     assert (serving(mesh), lasting(mesh)) == ({keep}, before)
 
 
-@pytest.mark.parametrize("verb", ["complete", "rollback"])
+@pytest.mark.parametrize("verb", ["complete", pytest.param("rollback", marks=pytest.mark.e2e)])
 def test_a_gateway_that_left_during_a_canary_outlives_the_decision_until_its_soak_is_over(mesh: Lab, verb: str) -> None:
     mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
     before = users_edits(mesh)

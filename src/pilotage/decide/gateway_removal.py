@@ -16,6 +16,7 @@ from pilotage.decide.gateway_stages import leaving_stages, pieces
 from pilotage.decide.inventory import is_ours, part_of
 from pilotage.decide.soak import soaking, soaks, stamp
 from pilotage.decide.stages import unfinished
+from pilotage.decide.wording import first_of
 from pilotage.domain.actions import Plan
 from pilotage.domain.findings import Finding
 from pilotage.domain.gateways import GatewayPlace, istio_label, place_of
@@ -24,8 +25,6 @@ from pilotage.domain.mesh import Removal
 from pilotage.domain.names import gateway_in
 from pilotage.domain.objects import Obj, ObjectRef
 from pilotage.domain.state import Snapshot
-
-_SHOWN = 5
 
 
 class Departure(NamedTuple):
@@ -137,9 +136,9 @@ def _leaving(snapshot: Snapshot, place: GatewayPlace, message: str) -> Finding:
 def lost(snapshot: Snapshot, place: GatewayPlace) -> str:
     """What no one gets back: in words, for a question and for a finding."""
     service = snapshot.live.get(ObjectRef("v1", "Service", place.namespace, place.name))
-    if service is not None and not is_ours(service):
-        return f"Service {place} stays, for it is somebody else's"
-    address = address_of(service) if service else ""
+    if service is None or not is_ours(service):
+        return "no Service of ours goes with it"
+    address = address_of(service)
     return f"Service {place} and its address {address} are lost" if address else f"Service {place} is lost"
 
 
@@ -151,9 +150,8 @@ def gateway_in_use(snapshot: Snapshot, place: GatewayPlace) -> Iterator[Finding]
     labels = tuple(_labels(snapshot, place))
     users = [each for each in snapshot.istio_gateways if any(_selects(each, pods) for pods in labels)]
     if users:
-        names = [f"{each.namespace}/{each.name} ({', '.join(each.hosts[:2]) or 'no host'})" for each in users[:_SHOWN]]
-        more = f" and {len(users) - _SHOWN} more" if users[_SHOWN:] else ""
-        words = f"gateway {place.name} is selected by Gateway {', '.join(names)}{more}"
+        names = [f"{each.namespace}/{each.name} ({', '.join(each.hosts[:2]) or 'no host'})" for each in users]
+        words = f"gateway {place.name} is selected by Gateway {first_of(names)}"
         fix = f"kubectl edit -n {users[0].namespace} gateways.networking.istio.io {users[0].name}, or delete it"
         yield Finding("GatewayInUse", words, str(place), fix)
 
