@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from pilotage.decide.revision_health import proxy_name
+from pilotage.decide.wording import first_of
 from pilotage.domain.catalog import Catalog
 from pilotage.domain.findings import Finding
 from pilotage.domain.istio import ControlPlane
@@ -19,10 +20,9 @@ def bad_pairs(snapshot: Snapshot) -> Iterator[Finding]:
         for version, names in sorted(_proxies(snapshot, plane).items()):
             why = snapshot.catalog.against(version, plane.version)
             if why:
-                more = f" and {len(names) - 1} more" if len(names) > 1 else ""
                 pair = f"proxies {version} under istiod {plane.version} of {plane.revision}"
                 fix = f"pilotage restart: new pods get the proxy of {plane.version}"
-                yield Finding("BadPair", f"{pair}: {why}: {min(names)}{more}", plane.revision, fix)
+                yield Finding("BadPair", f"{pair}: {why}: {first_of(sorted(names), 1)}", plane.revision, fix)
 
 
 def left_behind(snapshot: Snapshot, revision: str, to: Version) -> str:

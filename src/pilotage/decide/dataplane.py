@@ -11,7 +11,7 @@ import msgspec
 from pilotage.decide.freeing import RESTARTABLE, change_selection, move_namespace
 from pilotage.decide.ownership import owner_of
 from pilotage.decide.selectors import revision_of_name, revisions, selected_revision, tags
-from pilotage.decide.suggestion import did_you_mean
+from pilotage.decide.wording import did_you_mean
 from pilotage.domain.actions import Patch
 from pilotage.domain.cluster import Namespace, Pod, Workload
 from pilotage.domain.errors import Refused

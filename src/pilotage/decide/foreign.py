@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from pilotage.decide.inventory import is_ours
+from pilotage.decide.inventory import taken
+from pilotage.decide.wording import first_of
 from pilotage.domain.findings import Finding, Verb
 from pilotage.domain.names import AKS_ADDON_LABEL
-from pilotage.domain.objects import Obj, ref_of
+from pilotage.domain.objects import Obj
 from pilotage.domain.state import Revision, Snapshot
 
 _ADDON_NAMESPACE = "aks-istio-system"
@@ -23,9 +24,9 @@ def foreign_control_planes(
             by = plane.owner or "someone else"
             message = f"istiod {plane.namespace}/{plane.name} of revision {plane.revision} was installed by {by}"
             yield Finding("ForeignControlPlane", f"{message}: it is left alone", plane.revision, _EXTERNAL)
-    theirs = [ref for ref in map(ref_of, objects) if ref in snapshot.live and not is_ours(snapshot.live[ref])]
+    theirs = taken(objects, snapshot.live)
     if theirs:
-        names = ", ".join(map(str, theirs[:3])) + (f" and {len(theirs) - 3} more" if len(theirs) > 3 else "")
+        names = first_of(theirs, 3)
         message = f"objects of revision {target.name} are there already and not ours: {names}"
         yield Finding("ForeignControlPlane", message, target.name, "choose another name, or remove them")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from pilotage.decide.gateway_entry import address_of, another_type, enabling, standing_services
 from pilotage.decide.inventory import is_ours, part_of
+from pilotage.decide.wording import first_of
 from pilotage.domain.cluster import Pod
 from pilotage.domain.findings import Finding
 from pilotage.domain.gateways import GatewayPlace, gateways_of, istio_label, place_of
@@ -30,8 +31,7 @@ def in_the_way(snapshot: Snapshot, gateway: Gateway, revisions: Iterable[str]) -
         return f"names of istiod are not for gateways in {gateway.namespace}"
     theirs = tuple(_others(snapshot, gateway, revisions))
     if theirs:
-        more = f" and {len(theirs) - _SHOWN} more" if theirs[_SHOWN:] else ""
-        return f"somebody else's stands there: {', '.join(map(str, theirs[:_SHOWN]))}{more}"
+        return f"somebody else's stands there: {first_of(theirs)}"
     twin = _twin(snapshot, place_of(gateway))
     label = istio_label(gateway.name)
     return f"it and {twin.name} would get each other's pods, for both have label istio={label}" if twin else ""

@@ -16,13 +16,13 @@ from pilotage.decide.registries import retired_registries
 from pilotage.decide.revision_health import is_ready, proxies_of, proxy_name, seen_by_istiod, stuck, unknown_of
 from pilotage.decide.selectors import revisions, tags
 from pilotage.decide.support import support_findings
+from pilotage.decide.wording import first_of
 from pilotage.domain.cluster import Pod
 from pilotage.domain.findings import Finding
 from pilotage.domain.names import DEFAULT_REVISION, DEFAULT_VALIDATOR, shared_config
 from pilotage.domain.state import Snapshot
 
 Findings = Iterator[Finding]
-_SHOWN = 5
 _GATEWAY_API = "gateway.networking.k8s.io"
 
 
@@ -107,7 +107,7 @@ def proxy_not_synced(snapshot: Snapshot) -> Findings:
     for name in revisions(snapshot):
         late = [each for each in seen_by_istiod(snapshot, name).values() if each.pending]
         if late:
-            names = _shown([f"{each.name} ({', '.join(each.pending)})" for each in late])
+            names = first_of([f"{each.name} ({', '.join(each.pending)})" for each in late])
             yield Finding("ProxyNotSynced", f"not in sync with {name}: {names}", name, "istioctl proxy-status")
 
 
@@ -116,7 +116,7 @@ def config_rejected(snapshot: Snapshot) -> Findings:
     for name in revisions(snapshot):
         bad = [each for each in seen_by_istiod(snapshot, name).values() if each.rejected]
         if bad:
-            names = _shown([each.name for each in bad])
+            names = first_of([each.name for each in bad])
             message = f"{names} rejected configuration of {name}: {bad[0].rejected[0]}"
             yield Finding("ConfigRejected", message, name, "istioctl analyze --all-namespaces")
 
@@ -193,8 +193,4 @@ RULES: tuple[Callable[[Snapshot], Iterable[Finding]], ...] = (
 
 
 def _names(pods: list[Pod]) -> str:
-    return _shown([f"{pod.namespace}/{pod.name}" for pod in pods])
-
-
-def _shown(names: list[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return first_of([f"{pod.namespace}/{pod.name}" for pod in pods])

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from pilotage.decide.inventory import is_ours, part_of, parts_present, stamped, without_newer_crds, writes
+from pilotage.decide.inventory import is_ours, part_of, parts_present, stamped, taken, without_newer_crds, writes
+from pilotage.decide.wording import first_of
 from pilotage.domain.actions import Action, Apply, Delete, Patch, Wait
 from pilotage.domain.findings import Finding
 from pilotage.domain.istio import ControlPlane
@@ -100,10 +101,10 @@ def validator_move(desired: Desired, snapshot: Snapshot) -> Iterator[Action]:
 def foreign_findings(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
     """Objects that stand where ours would be, and are another's: never touched."""
     for part, objects in desired.objects.items():
-        theirs = [ref for ref in map(ref_of, objects) if ref in snapshot.live and not is_ours(snapshot.live[ref])]
+        theirs = taken(objects, snapshot.live)
         if not theirs:
             continue
-        names = ", ".join(map(str, theirs[:3])) + (f" and {len(theirs) - 3} more" if len(theirs) > 3 else "")
+        names = first_of(theirs, 3)
         if part == BASE:
             yield Finding("ForeignBase", f"left alone, installed by someone else: {names}", subject=BASE)
         else:

@@ -52,6 +52,11 @@ def is_ours(obj: Obj) -> bool:
     return installed_by_us(labels_of(obj))
 
 
+def taken(objects: Iterable[Obj], live: dict[ObjectRef, Obj]) -> tuple[ObjectRef, ...]:
+    """Where an object of these would be and another's stands."""
+    return tuple(ref for ref in map(ref_of, objects) if ref in live and not is_ours(live[ref]))
+
+
 def part_of(obj: Obj) -> str:
     return labels_of(obj).get(PART, "")
 

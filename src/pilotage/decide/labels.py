@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pilotage.decide.freeing import change_template
 from pilotage.decide.selectors import asked_name, namespace_labels, revision_of_name, revisions, selected_revision, tags
-from pilotage.decide.suggestion import nearest
+from pilotage.decide.wording import nearest
 from pilotage.domain.cluster import Namespace, Workload
 from pilotage.domain.findings import Finding
 from pilotage.domain.names import INJECTION, REV, SYSTEM_NAMESPACES

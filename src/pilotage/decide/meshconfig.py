@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pilotage.decide.meshfields import problems
 from pilotage.decide.selectors import revisions
 from pilotage.decide.strictyaml import YamlError, parse
+from pilotage.decide.wording import first_of
 from pilotage.domain.actions import Apply, Delete
 from pilotage.domain.errors import Refused
 from pilotage.domain.findings import Finding
@@ -17,8 +18,6 @@ from pilotage.domain.names import CREATE_MANAGER, MESH_KEY, managed_config, shar
 from pilotage.domain.objects import ObjectRef
 from pilotage.domain.roles import TO_LOOK
 from pilotage.domain.state import Snapshot
-
-_SHOWN = 5
 
 
 class Change(NamedTuple):
@@ -134,8 +133,7 @@ def _missing(snapshot: Snapshot, stable: str, canary: str) -> Finding:
 def _overridden(revision: str, shared: str, managed: str) -> Iterator[Finding]:
     paths = [change.path for change in overridden(shared, managed)]
     if paths:
-        names = ", ".join(paths[:_SHOWN]) + (f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else "")
-        message = f"{managed_config(revision)} wins over {shared_config(revision)} for {names}"
+        message = f"{managed_config(revision)} wins over {shared_config(revision)} for {first_of(paths)}"
         yield Finding("MeshConfigOverridden", message, revision)
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from pilotage.data import read
 from pilotage.decide.strictyaml import Node
-from pilotage.decide.suggestion import did_you_mean
+from pilotage.decide.wording import did_you_mean
 
 # As istiod decodes durations: Go's, not only seconds.
 _DURATION = re.compile(r"[-+]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))+)")

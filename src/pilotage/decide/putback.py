@@ -8,12 +8,12 @@ from typing import Any
 
 from pilotage.decide.inventory import is_crd, is_ours, within
 from pilotage.decide.ownership import Step, holds
+from pilotage.decide.wording import first_of
 from pilotage.domain.actions import Apply, Plan
 from pilotage.domain.events import Event
 from pilotage.domain.names import APPLIED, CREATE_MANAGER, MANAGER
 from pilotage.domain.objects import Obj, ObjectRef, annotations_of
 
-_SHOWN = 5  # fields in a note
 _OURS = (MANAGER, CREATE_MANAGER)
 Path = tuple[Step, ...]
 
@@ -37,7 +37,7 @@ def _edited(action: Apply, live: Obj | None) -> bool:
 
 def _event(action: Apply, live: Obj) -> Event:
     paths = _paths(action, live)
-    fields = ", ".join(map(_text, paths[:_SHOWN])) + (f" and {len(paths) - _SHOWN} more" if paths[_SHOWN:] else "")
+    fields = first_of([*map(_text, paths)])
     entry = _last_edit(live, paths)
     who = entry.get("manager", "") if entry else ""
     when = f" at {entry['time']}" if entry and entry.get("time") else ""

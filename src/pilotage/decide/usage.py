@@ -17,6 +17,7 @@ from pilotage.decide.holders import (
 )
 from pilotage.decide.revision_health import unknown_of
 from pilotage.decide.selectors import asked_name, namespace_labels, revisions, tags
+from pilotage.decide.wording import first_of
 from pilotage.domain.findings import Finding
 from pilotage.domain.names import DEFAULT_VALIDATOR
 from pilotage.domain.state import Snapshot
@@ -126,10 +127,9 @@ def _grouped(code: str, revision: str, holders: tuple[Holder, ...]) -> Iterator[
     for holder in holders:
         groups.setdefault((holder.group, holder.namespace, holder.why), []).append(holder)
     for (group, namespace, why), members in groups.items():
-        names = ", ".join(holder.name for holder in members[:_SHOWN])
-        more = f" and {len(members) - _SHOWN} more" if len(members) > _SHOWN else ""
+        names = first_of([holder.name for holder in members])
         where = f" in namespace {namespace}" if namespace else ""
         fixes = tuple(dict.fromkeys(holder.fix for holder in members))
         rest = f" (and {len(fixes) - _SHOWN} more)" if len(fixes) > _SHOWN else ""
         which = "ProxyLeaving" if members[0].leaving else code
-        yield Finding(which, f"{group}{where}: {names}{more}: {why}", revision, "; ".join(fixes[:_SHOWN]) + rest)
+        yield Finding(which, f"{group}{where}: {names}: {why}", revision, "; ".join(fixes[:_SHOWN]) + rest)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pilotage.decide.drift import Drift, Row, State, Target
 from pilotage.decide.freeing import RESTARTABLE
+from pilotage.decide.wording import first_of
 from pilotage.domain.drift import Expected
 from pilotage.domain.version import Version
 from pilotage.faces.render.table import counted, table
@@ -23,7 +24,6 @@ _WORDS: Final = {
     State.MISSING: "missing: injection would now give one",
     State.OPTED_OUT: "opted out",
 }
-_NAMED: Final = 3
 _NO_PROXY: Final = (State.MISSING, State.OPTED_OUT)
 
 
@@ -116,8 +116,7 @@ def _left(drift: Drift) -> Iterator[str]:
     rows = [row.running for row in drift.rows if row.state is State.BEHIND and row.restartable]
     names = [f"{each.kind} {each.asked.namespace}/{each.name}" for each in rows if each.kind not in RESTARTABLE]
     if names:
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        yield f"No restart reaches {', '.join(names[:_NAMED])}{more}: what is made anew gets the new proxy."
+        yield f"No restart reaches {first_of(names, 3)}: what is made anew gets the new proxy."
 
 
 def _counts(drift: Drift) -> Counter[State]:

@@ -1,7 +1,13 @@
-"""What a person who typed an unknown name may have meant. Called by `dataplane`, `labels`, `meshfields`."""
+"""Turns of phrase that messages of many rules share. Called throughout `decide`, and by `render`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+
+def first_of(names: Sequence[object], most: int = 5) -> str:
+    """`a, b and 3 more`: a message is for people, who can ask for the rest."""
+    rest = len(names) - most
+    return ", ".join(map(str, names[:most])) + (f" and {rest} more" if rest > 0 else "")
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
