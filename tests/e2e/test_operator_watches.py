@@ -43,8 +43,8 @@ def test_an_edit_of_ours_is_put_back_as_often_as_it_is_made(mesh: Cluster) -> No
         audit = Audit(mesh)
         for edit in range(3):
             mesh.kubectl("label", *SERVICE, "istio.io/rev=adversary", "--overwrite").must()
-            eventually("it is put back", lambda: _revision(mesh) == STABLE, patience=10.0)
-            eventually("once", lambda count=edit + 1: _puts(audit, operator.pid) == count, patience=10.0)
+            eventually("it is put back", lambda: _revision(mesh) == STABLE)
+            eventually("once", lambda count=edit + 1: _puts(audit, operator.pid) == count)
 
 
 def test_a_service_that_is_deleted_comes_back_and_is_made_once(mesh: Cluster) -> None:
@@ -52,9 +52,9 @@ def test_a_service_that_is_deleted_comes_back_and_is_made_once(mesh: Cluster) ->
         eventually("it leads", lambda: "Settled" in operator.said)
         audit = Audit(mesh)
         mesh.kubectl("delete", *SERVICE).must()
-        eventually("it is back", lambda: SERVICE[1] in mesh.names("services", MESH), patience=10.0)
+        eventually("it is back", lambda: SERVICE[1] in mesh.names("services", MESH))
         mesh.kubectl("label", *SERVICE, "istio.io/rev=adversary", "--overwrite").must()
-        eventually("and kept", lambda: _revision(mesh) == STABLE, patience=10.0)
+        eventually("and kept", lambda: _revision(mesh) == STABLE)
         assert _puts(audit, operator.pid) == 2
 
 
