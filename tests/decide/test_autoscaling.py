@@ -218,7 +218,7 @@ def test_what_git_changes_on_stable_reaches_the_canary() -> None:
 def test_an_hpa_of_a_stable_that_others_installed_is_followed_too() -> None:
     theirs = hpa(OLD, EDIT)
     theirs["metadata"]["labels"] = {}
-    desired = asked(OLD, NEW)
+    desired = asked(changed(OLD, managed=False), NEW)
     objects = {part: objects for part, objects in desired.objects.items() if part != "asm-1-30"}
     there = live(NEW) | {ref_of(each): each for each in (hpa(NEW),)}
     made = plan(changed(desired, objects=objects), both(live=there, autoscalers=(theirs,)))
