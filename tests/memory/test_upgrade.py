@@ -107,6 +107,16 @@ def test_a_verb_that_writes_is_refused_in_a_namespace_that_is_not_the_meshs(mesh
     assert mesh.names("deployments", MESH) == {f"istiod-{STABLE}"}
 
 
+def test_charts_beside_the_user_are_found_from_every_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    with in_memory() as mesh:
+        charts = mesh.assets["charts"]
+        monkeypatch.chdir(charts.parent)
+        mesh.pilotage("enable", "--revision", STABLE, "--profile", "aks", "--charts", charts.name).must()
+        monkeypatch.chdir("/")
+        assert mesh.get("servicemesh/default")["spec"]["artifacts"]["charts"] == str(charts)
+        mesh.pilotage("upgrade", "start", "--revision", CANARY, "--dry-run").must()
+
+
 def test_a_canary_that_crashes_is_named_and_rolled_back(mesh: InMemory) -> None:
     values = {"spec": {"revisions": [{"name": STABLE}, {"name": CANARY, "values": {"tag": "1.31.1-crash"}}]}}
     mesh.patch("servicemesh/default", values)

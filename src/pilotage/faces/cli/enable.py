@@ -1,5 +1,6 @@
 """`enable` and `disable`: the first control plane, and the last. Called by `main`."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
@@ -19,6 +20,7 @@ from pilotage.domain.mesh import Artifacts, Mode, Names, ProfileName, ServiceMes
 from pilotage.domain.mesh import Revision as Entry
 from pilotage.domain.names import EVERY_REVISION
 from pilotage.domain.profile import PROFILES, Profile, profile_of
+from pilotage.edge.chart_source import OCI
 from pilotage.edge.crds import update
 from pilotage.edge.mesh import create_mesh, read_mesh, with_revisions
 from pilotage.edge.observe import observe
@@ -35,6 +37,11 @@ _SERVED = 20.0  # seconds until a new CRD must be served
 _KEPT = "CRDs and Istio resources, the CA's secret, the namespace and the mesh configurations in it"
 
 
+def _absolute(_: click.Context, __: click.Parameter, charts: str | None) -> str | None:
+    """The resource is read from other folders, too."""
+    return str(Path.cwd() / charts) if charts and not charts.startswith((OCI, "~")) else charts
+
+
 @options.command()
 @click.option("-r", "--revision", help="Revision to install, as in asm-1-30; the newest that fits if not given.")
 @click.option("--version", help="Istio version, to be kept; if not given, the minor's newest patch.")
@@ -44,6 +51,7 @@ _KEPT = "CRDs and Istio resources, the CA's secret, the namespace and the mesh c
 @click.option(
     "--charts",
     metavar="FOLDER|oci://…",
+    callback=_absolute,
     shell_complete=options.files,
     help="Where Istio's charts are; {version} stands for the version.",
 )

@@ -1,6 +1,6 @@
 """`mesh-config copy|diff|validate|delete`: the user's mesh configuration, one ConfigMap per revision."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import IO, Any
 
 import click
@@ -25,14 +25,15 @@ _INSTALLED = frozenset({"configs", "control_planes", "injectors", "mesh"})
 _REFUSED = 3
 
 _from = click.option("--from", "source", required=True, metavar="REVISION", help="The revision to read.")
-_to = click.option(
-    "--to", "target", required=True, metavar="REVISION", help="The revision to compare with, or to write."
-)
+
+
+def _to(words: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option("--to", "target", required=True, metavar="REVISION", help=words)
 
 
 @command()
 @_from
-@_to
+@_to("The revision to write.")
 @click.option("--overwrite", is_flag=True, help="Replace a configuration that differs.")
 @dry_run
 def copy(session: Session, source: str, target: str, overwrite: bool, dry_run: bool) -> None:
@@ -45,7 +46,7 @@ def copy(session: Session, source: str, target: str, overwrite: bool, dry_run: b
 
 @command()
 @_from
-@_to
+@_to("The revision to compare with.")
 @output
 def diff(session: Session, source: str, target: str, output: str) -> None:
     """Compare two revisions' mesh configuration, setting by setting."""

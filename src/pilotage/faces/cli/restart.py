@@ -28,12 +28,16 @@ from pilotage.faces.render.table import counted
 @click.option("--all", "everything", is_flag=True, help="All with a proxy: of the namespace, or of every namespace.")
 @click.option("--not-on", default="", metavar="REVISION", help="Only those with a proxy of another revision.")
 @click.option("--outdated", is_flag=True, help="Only those that `pilotage drift` finds behind.")
-@click.option("--parallel", type=click.IntRange(min=1), default=1, show_default=True, help="How many at a time.")
+@click.option(
+    "--parallel", type=click.IntRange(min=1), default=1, metavar="NUMBER", show_default=True, help="How many at a time."
+)
 @dry_run
 @output
 @waiting("10m")
 def restart(session: Session, names: tuple[str, ...], namespace: str | None, **flags: Any) -> None:
     """Restart workloads one by one onto the proxy that injection gives them now.
+
+    By name, as in deployment/web, or all that an option chooses.
 
     Each is waited for, --timeout long, until its pods are Ready with the new proxy; the first that gets stuck is named
     with its cause, and no other is begun.
