@@ -253,3 +253,15 @@ def test_one_that_was_moved_says_what_to_take_out_before_it_can_be_kept(mesh: La
     mesh.reconciler().step()
     said = findings(mesh)["GatewayLeaving"]
     assert said["fix"].startswith(f"to keep it: take {DOOR} in doors out of spec.gateways")
+
+
+def test_what_somebody_else_writes_on_a_service_is_not_taken_for_what_it_stands_for(mesh: Lab) -> None:
+    before = users_edits(mesh)
+    forged = {"pilotage.dev/gateway-entry": f'{{"name":"{DOOR}","namespace":"{SPACE}","type":"Egress"}}'}
+    mesh.patch(f"service/{DOOR}", {"metadata": {"annotations": forged}}, SPACE)
+    mesh.rest()
+    assert lasting(mesh) == before
+    assert "GatewayTypeHeld" not in findings(mesh)
+    asked(mesh)
+    mesh.patch(f"service/{DOOR}", {"metadata": {"annotations": forged}}, SPACE)
+    assert "is not known" in mesh.pilotage(*KEEPERS).must(3).err

@@ -5,16 +5,19 @@ was, and one that comes back with another type keeps its address. Called by `gat
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from pilotage.decide.inventory import is_ours, part_of
+from pilotage.decide.ownership import holds
 from pilotage.domain.gateways import PLACES, GatewayPlace
 from pilotage.domain.mesh import Gateway, ProfileName
-from pilotage.domain.names import BASE, GATEWAY_ENTRY, gateway_in, revision_in
+from pilotage.domain.names import BASE, CREATE_MANAGER, GATEWAY_ENTRY, MANAGER, gateway_in, revision_in
 from pilotage.domain.objects import Obj, annotations_of
 from pilotage.domain.state import Snapshot
+
+_MANAGERS: Final = (MANAGER, CREATE_MANAGER)
 
 
 class Standing(NamedTuple):
@@ -34,11 +37,20 @@ def entry_annotation(gateway: Gateway) -> dict[str, str]:
 
 
 def entry_of(service: Obj) -> Gateway | None:
-    """Of a gateway's Service; None where there is none, or one of a newer Pilotage."""
+    """Of a gateway's Service; None where there is none, one of a newer Pilotage, or one that somebody else wrote."""
+    if not _ours(service):
+        return None
     try:
         return msgspec.json.decode(annotations_of(service).get(GATEWAY_ENTRY, ""), type=Gateway)
     except msgspec.MsgspecError:
         return None
+
+
+def _ours(service: Obj) -> bool:
+    """Whether the entry on it is as we wrote it: who writes another value takes the field over."""
+    path = ("metadata", "annotations", GATEWAY_ENTRY)
+    mine = [each for each in service["metadata"].get("managedFields") or () if each.get("manager") in _MANAGERS]
+    return any(holds(each.get("fieldsV1") or {}, path) for each in mine)
 
 
 def another_type(service: Obj | None, gateway: Gateway) -> Gateway | None:
