@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
-from client import APPLY, Both, Obj
+from client import APPLY, Both, Obj, Server
 
 from harness import eventually
 from pilotage_sandbox import assets
@@ -53,9 +53,16 @@ def istio(both: Both) -> Both:
         for server in both if crd else ():
             server.apply(crd, force=True)
     for server in both:
-        for path in {f"/apis/{api_version}/{plural}" for api_version, plural, _ in RESOURCES}:
-            eventually(path, lambda server=server, path=path: server.ask("GET", path).code == 200)
+        for kind in {(api_version, plural) for api_version, plural, _ in RESOURCES}:
+            eventually(f"{kind} is served and told", lambda server=server, kind=kind: is_served(server, *kind))
     return both
+
+
+def is_served(server: Server, api_version: str, plural: str) -> bool:
+    """Discovery tells of it by itself, before or after."""
+    told = server.ask("GET", f"/apis/{api_version}")
+    known = told.code == 200 and plural in {row["name"] for row in told.body["resources"]}
+    return known and server.ask("GET", f"/apis/{api_version}/{plural}").code == 200
 
 
 @pytest.mark.parametrize(("api_version", "plural", "spec"), RESOURCES)
