@@ -81,7 +81,7 @@ def type_held(snapshot: Snapshot, gateways: Iterable[Gateway]) -> Iterator[Findi
         if service is None or entry is None or not is_ours(service):
             continue
         address = address_of(service)
-        kept = f" and its address {address}" if address else ""
+        kept = f", with its address {address}" if address else ""
         message = f"gateway {place.name} is asked for as {gateway.type}: its Service stays {entry.type} as it was{kept}"
         given_up = f"pilotage gateway disable {place}"
         fix = f"take it out of spec.gateways, then {enabling(entry)}; or give its address up: {given_up}"

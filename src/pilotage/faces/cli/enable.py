@@ -86,12 +86,12 @@ def enable(session: Session, revision: str | None, version: str | None, profile:
         return report(flags["output"], f"{entry.name} was asked for.", then="pilotage status", findings=findings)
     how = Following.of(f"enable {entry.name}", flags)
     made = follow(session, mesh, how, settled("Settled", "Canary"))
-    leaving = (finding for finding in made.findings if finding.code == "GatewayLeaving")
+    doors = (finding for finding in made.findings if finding.code in ("GatewayLeaving", "GatewayTypeHeld"))
     canary = as_installed(canary)
     unproven = prove(canary, flags["timeout"])
     then = f"kubectl label namespace NAMESPACE istio.io/rev={entry.name}, then pilotage restart -n NAMESPACE --all"
     words = f"{entry.name} ({canary.target.version}) is installed, {injects(unproven)}."
-    return report(flags["output"], words, then=then, findings=(*findings, *unproven, *leaving))
+    return report(flags["output"], words, then=then, findings=(*findings, *unproven, *doors))
 
 
 @options.command()
