@@ -72,7 +72,7 @@ class Reconciler:
         except (Refused, NoCharts) as cause:
             self._publisher.halt(resource, cause, self.clock(), write=not self.follow)
             raise
-        if looked.whole:
+        if looked.whole and not self.follow:  # who follows sees the same plan again until another one acts
             self._count(looked.made)
         if not self.follow:
             try:

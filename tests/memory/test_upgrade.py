@@ -1,11 +1,15 @@
 """The guide's upgrade by the real command line on the in-memory cluster: with tags and without, either way it ends."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 from harness import CANARY, MESH, STABLE, deployment, eventually, namespace
 from inmemory import InMemory, in_memory, passing
+from pilotage.edge.catalog import packaged_catalog
+from pilotage.edge.kube import Kube
+from pilotage.reconcile import Reconciler, pause_after
 from pilotage_memory.controllers.loop import Pace
 
 SPACE, TAG = "shop", "prod-stable"
@@ -115,6 +119,18 @@ def test_charts_beside_the_user_are_found_from_every_folder(monkeypatch: pytest.
         monkeypatch.chdir("/")
         assert mesh.get("servicemesh/default")["spec"]["artifacts"]["charts"] == str(charts)
         mesh.pilotage("upgrade", "start", "--revision", CANARY, "--dry-run").must()
+
+
+def test_who_follows_a_plan_that_nobody_carries_out_yet_looks_no_less_often(mesh: InMemory) -> None:
+    entries = [{"name": STABLE}, {"name": CANARY}]
+    mesh.patch("servicemesh/default", {"spec": {"revisions": entries}})
+    loop = Reconciler(
+        Kube.connect(str(mesh.kubeconfig)), packaged_catalog(), lambda: datetime(2026, 10, 20, tzinfo=UTC)
+    )
+    loop.follow = True
+    plans = [loop.step() for _ in range(4)]
+    assert all(made.now for made in plans)
+    assert pause_after(loop, plans[-1], 0.5) == 0.5
 
 
 def test_a_canary_that_crashes_is_named_and_rolled_back(mesh: InMemory) -> None:
