@@ -11,6 +11,7 @@ import click
 
 from pilotage.faces.cli.session import Session
 from pilotage.faces.cli.spelling import booleans, values
+from pilotage.faces.own_version import own_version
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -71,9 +72,7 @@ def version() -> click.Option:
 
     def show(context: click.Context, _: click.Parameter, wanted: bool) -> None:
         if wanted:
-            from pilotage.faces.cli.version import client_version
-
-            click.echo(f"pilotage {client_version()}")
+            click.echo(f"pilotage {own_version()}")
             context.exit()
 
     return click.Option(

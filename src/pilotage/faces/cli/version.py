@@ -1,12 +1,11 @@
 """`version`: of Pilotage, and of Kubernetes and the control planes where a cluster is reached."""
 
-from importlib import metadata
-
 import click
 import msgspec
 
 from pilotage.faces.cli.options import command, output
 from pilotage.faces.cli.session import Session
+from pilotage.faces.own_version import own_version
 from pilotage.faces.render.emit import emit
 from pilotage.faces.render.table import table
 
@@ -23,16 +22,12 @@ class Versions(msgspec.Struct, omit_defaults=True):
     control_planes: list[ControlPlaneVersion] = msgspec.field(default_factory=list, name="controlPlanes")
 
 
-def client_version() -> str:
-    return metadata.version("pilotage")
-
-
 @command()
 @click.option("--client", is_flag=True, help="Pilotage's version only; asks no cluster.")
 @output
 def version(session: Session, client: bool, output: str) -> None:
     """Show the versions of Pilotage, Kubernetes and Istio."""
-    answer = Versions(client_version()) if client else _of_cluster(session)
+    answer = Versions(own_version()) if client else _of_cluster(session)
     emit(output, answer, lambda: _lines(answer))
 
 
@@ -42,7 +37,7 @@ def _of_cluster(session: Session) -> Versions:
         ControlPlaneVersion(plane.revision, str(plane.version or "unknown"), plane.namespace)
         for plane in snapshot.control_planes
     ]
-    return Versions(client_version(), str(snapshot.kubernetes), planes)
+    return Versions(own_version(), str(snapshot.kubernetes), planes)
 
 
 def _lines(answer: Versions) -> list[str]:

@@ -11,13 +11,13 @@ import click
 
 from pilotage.faces.cli import options
 from pilotage.faces.cli.session import Session
-from pilotage.faces.cli.version import client_version
 from pilotage.faces.operator import loop
 from pilotage.faces.operator.logs import Format, Log
 from pilotage.faces.operator.metrics import Metrics
 from pilotage.faces.operator.pulse import Pulse
 from pilotage.faces.operator.report import Exchanges, Report
 from pilotage.faces.operator.server import Place, place, serving
+from pilotage.faces.own_version import own_version
 
 _GARBAGE: Final = 700  # objects until cycles among them are looked for: Python's own measure for what runs for ever
 _TURN: Final = 0.0005  # seconds until a thread that computes lets another go on, for a look has dozens of such turns
@@ -49,9 +49,9 @@ def operator(session: Session, listen: Place | None, log_format: Format | None) 
     It may be killed at any moment: progress is what is seen in the cluster.
     """
     gc.set_threshold(_GARBAGE)
-    metrics, pulse, log = Metrics(client_version()), Pulse(), Log(log_format)
+    metrics, pulse, log = Metrics(own_version()), Pulse(), Log(log_format)
     session.kube.transport.observer = Exchanges(metrics, pulse)
-    facts = {"server": session.kube.server, "version": client_version()}
+    facts = {"server": session.kube.server, "version": own_version()}
     with _until_told(log), _taking_turns(), ExitStack() as stack:
         if listen is not None:
             facts["listens"] = str(stack.enter_context(serving(listen, metrics, pulse)))
