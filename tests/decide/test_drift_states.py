@@ -24,6 +24,7 @@ def on(rev: str, space: str = "shop", image: str = "", native: bool = False, **m
     return injected(pod(space, "web-1", of="web", **more), rev, image or f"example/proxyv2:{rev}", native=native)
 
 
+DEEP = "[" * 100_000  # ends a process whose parser calls itself
 SENTENCES = [
     ("has the proxy it would get", on("1-31"), State.CURRENT),
     ("has the proxy it would get by a tag", on("1-31", "pay"), State.CURRENT),
@@ -61,6 +62,11 @@ SENTENCES = [
         "asks for debug images and has none",
         on("1-31", annotations={"proxy.istio.io/config": '{"image": {"imageType": "debug"}}'}),
         State.BEHIND,
+    ),
+    (
+        "asks for something in brackets too deep for a parser",
+        on("1-31", annotations={"proxy.istio.io/config": DEEP}),
+        State.CURRENT,
     ),
     ("brought an istio-proxy container of its own", on("1-31", image=WHOLE, own=WHOLE), State.PINNED),
     (
@@ -132,9 +138,12 @@ def test_a_config_map_that_is_not_there_is_unknown() -> None:
     assert drift.targets[0].expected.why == "ConfigMap istio-system/istio-sidecar-injector-1-31 is not there"
 
 
-def test_a_config_map_that_nobody_can_read_is_unknown() -> None:
+@pytest.mark.parametrize(
+    ("key", "text"), [("values", "{"), ("values", DEEP), ("config", DEEP)], ids=["cut", "deep values", "deep settings"]
+)
+def test_a_config_map_that_nobody_can_read_is_unknown(key: str, text: str) -> None:
     broken = configs("1-31")
-    broken["istio-sidecar-injector-1-31"]["values"] = "{"
+    broken["istio-sidecar-injector-1-31"][key] = text
     (row,) = drift_of([on("1-31")], injection(injector("1-31"), broken, spaces=SHOP)).rows
     assert row.state is State.UNKNOWN
     assert "cannot be understood" in row.expected.why

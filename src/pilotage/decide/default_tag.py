@@ -85,7 +85,7 @@ def _selectors(webhook: Webhook) -> Obj:
 def _saved(config: WebhookConfig) -> dict[str, Obj]:
     try:
         saved = json.loads(config.annotations.get(SAVED_SELECTORS, "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}  # edited by hand: the chart's selectors then
     return saved if isinstance(saved, dict) else {}
 

@@ -9,15 +9,14 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-import yaml
 
+from pilotage.decide.strictyaml import YamlError, plain
 from pilotage.domain.drift import IMAGE_TYPE, PROXY_IMAGE, Kind, ProxyConfig, Settings
 from pilotage.domain.errors import Refused
 from pilotage.domain.istio import Requirement, Selector
 from pilotage.domain.names import MESH_KEY, REV, managed_config, shared_config, suffixed
 from pilotage.domain.objects import Obj
 
-_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one where it is there: templates are long
 _KNOWN_TYPES: Final = ("-distroless", "-debug")
 _PLAIN_TYPE: Final = "default"
 _IMAGE: Final = re.compile(r"^\s*(?:- )?image:\s*(.+?)\s*$", re.MULTILINE)
@@ -39,7 +38,7 @@ def settings_of(namespace: str, revision: str, configs: Mapping[str, Mapping[str
     if data is None:
         raise Refused(f"ConfigMap {namespace}/{name} is not there", fix=f"kubectl get configmaps -n {namespace}")
     try:
-        values, config = msgspec.json.decode(data["values"]), yaml.load(data["config"], _LOADER)
+        values, config = msgspec.json.decode(data["values"]), plain(data["config"])
         image_type, root = _mesh(revision, configs)
         return Settings(
             values,
@@ -52,7 +51,7 @@ def settings_of(namespace: str, revision: str, configs: Mapping[str, Mapping[str
             image_type,
             root or namespace,
         )
-    except (KeyError, TypeError, AttributeError, msgspec.DecodeError, yaml.YAMLError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError, msgspec.DecodeError, YamlError) as error:
         raise Refused(f"ConfigMap {namespace}/{name} cannot be understood: {error}", fix=fix) from None
 
 
@@ -60,7 +59,7 @@ def _mesh(revision: str, configs: Mapping[str, Mapping[str, str]]) -> tuple[str,
     """Image type of the default proxy configuration, and the root namespace. The revision's own beats the shared."""
     image_type = root = ""
     for name in (shared_config(revision), managed_config(revision)):
-        mesh = yaml.load((configs.get(name) or {}).get(MESH_KEY, "{}"), _LOADER) or {}
+        mesh = plain((configs.get(name) or {}).get(MESH_KEY, "{}")) or {}
         image_type = ((mesh.get("defaultConfig") or {}).get("image") or {}).get("imageType") or image_type
         root = mesh.get("rootNamespace") or root
     return image_type, root
@@ -140,7 +139,7 @@ def _age(obj: Obj) -> tuple[str, str, str]:
 def annotated_type(text: str) -> str | None:
     """imageType in annotation proxy.istio.io/config; None where it says nothing, or nothing that istiod could read."""
     try:
-        config = yaml.load(text, _LOADER)
+        config = plain(text)
         return (config.get("image") or {}).get("imageType") if isinstance(config, dict) else None
-    except (yaml.YAMLError, AttributeError):
+    except (YamlError, AttributeError):
         return None

@@ -1,6 +1,7 @@
 """Reads YAML with the place of every value, unforgivingly: tabs, duplicate keys and several documents are errors.
 
 Called by `meshconfig` and `catalogfile`, whose messages name line and column. JSON is YAML, so it is read as well.
+`plain` forgives, but for what would end the process: `injector` reads with it what anyone may write onto a pod.
 """
 
 from typing import Any, Literal
@@ -110,6 +111,15 @@ def parse(text: str, scalars: Scalars = "typed") -> Node:
         raise YamlError(line, 1, str(error).splitlines()[0]) from None
     except RecursionError:
         raise YamlError(1, 1, "nested too deep") from None
+
+
+def plain(text: str) -> Any:
+    """The values of the one document of `text`, as any reader of YAML has them. Raises YamlError."""
+    try:
+        _refuse_deep(text)
+        return yaml.load(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        raise YamlError(1, 1, " ".join(str(error).split())) from None
 
 
 def _refuse_deep(text: str) -> None:
