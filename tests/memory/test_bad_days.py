@@ -13,6 +13,7 @@ from invariants import Watch, lost_proxies, refused_pods
 from lab import Lab, lab
 
 from harness import CANARY, MESH, STABLE, Obj, deployment, namespace
+from pilotage.decide.inventory import is_ours, part_of
 from pilotage.domain.errors import Refused
 from pilotage_memory import discovery
 from pilotage_memory.kinds import Key
@@ -154,6 +155,18 @@ def test_git_may_start_no_canary_that_a_verb_would_refuse_and_the_rest_is_mended
     assert mesh.rest().phase == "Settled"
     asks_for(mesh, {"name": STABLE}, {"name": CANARY})
     assert mesh.rest().phase == "Canary"
+
+
+@pytest.mark.parametrize("revision", [STABLE, CANARY])
+def test_a_revision_that_was_deleted_to_its_last_object_comes_back(mesh: Lab, revision: str) -> None:
+    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    store = mesh.world.store
+    gone = [key for key, entry in store.everything() if is_ours(entry.obj) and part_of(entry.obj) == revision]
+    assert len(gone) > 10
+    for key in gone:
+        store.delete(key)
+    assert mesh.rest().phase == "Canary"
+    assert mesh.names("deployments", MESH) == {f"istiod-{STABLE}", f"istiod-{CANARY}"}
 
 
 def test_git_may_pass_over_no_minor(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,9 +31,10 @@ class Held(NamedTuple):
 
 
 def entrants(revisions: Sequence[Revision], snapshot: Snapshot) -> tuple[Revision, ...]:
-    """Managed revisions nothing of which is there, while another one is."""
+    """Managed revisions nothing of which is there or was, while another one is: what was deleted comes back unasked."""
     there = parts_present(snapshot.live)
-    new = tuple(each for each in revisions if each.managed and each.name not in there)
+    known = {*there, *(snapshot.mesh.versions if snapshot.mesh else ())}
+    new = tuple(each for each in revisions if each.managed and each.name not in known)
     return new if there or any(not each.managed for each in revisions) else ()
 
 
