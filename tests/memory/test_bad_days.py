@@ -240,3 +240,22 @@ def test_an_istiod_that_served_and_is_away_may_have_proxies_that_nobody_sees(mes
         mesh.world.store.update(node | {"spec": node["spec"] | {"unschedulable": False}})
     mesh.world.loop.settle()
     mesh.pilotage("upgrade", verb, "--yes").must()
+
+
+def test_a_copy_of_what_is_ours_is_its_makers_labels_and_all(mesh: Lab) -> None:
+    for kind in ("service", "configmap"):
+        name = f"istiod-{STABLE}" if kind == "service" else f"values-{STABLE}"
+        original = mesh.get(kind, name, "-n", MESH)
+        for space in (MESH, SPACE):
+            metadata: Obj = {"name": "copy", "namespace": space, "labels": original["metadata"]["labels"]}
+            mesh.apply({**{key: original[key] for key in ("apiVersion", "kind")}, "metadata": metadata})
+    assert mesh.rest().phase == "Settled"
+    assert {"copy"} < mesh.names("services", MESH)
+    mesh.pilotage("upgrade", "start", "--revision", CANARY).must()
+    mesh.patch(f"namespace/{SPACE}", {"metadata": {"labels": {"istio.io/rev": CANARY}}})
+    mesh.pilotage("restart", "--all").must()
+    mesh.pilotage("upgrade", "complete", "--yes").must()
+    assert {"copy"} <= mesh.names("services", SPACE)
+    assert {"copy"} <= mesh.names("configmaps", SPACE)
+    assert f"istiod-{STABLE}" not in mesh.names("services", MESH)
+    assert mesh.rest().phase == "Settled"

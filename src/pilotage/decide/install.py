@@ -2,7 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 
-from pilotage.decide.inventory import is_ours, part_of, parts_present, stamped, taken, without_newer_crds, writes
+from pilotage.decide.inventory import (
+    is_copy,
+    is_ours,
+    part_of,
+    parts_present,
+    stamped,
+    taken,
+    without_newer_crds,
+    writes,
+)
 from pilotage.decide.wording import first_of
 from pilotage.domain.actions import Action, Apply, Delete, Patch, Wait
 from pilotage.domain.findings import Finding
@@ -50,7 +59,8 @@ def object_actions(objects: Iterable[Obj], part: str, newest: Version, snapshot:
     for ref, obj in snapshot.live.items():
         if gateway_in(part) and ref.namespace not in spaces:
             continue  # of a gateway of that name in another namespace, which `gateway_removal` judges
-        if is_ours(obj) and part_of(obj) == part and ref not in wanted and ref.kind != "CustomResourceDefinition":
+        left = is_ours(obj) and part_of(obj) == part and ref not in wanted and not is_copy(obj)
+        if left and ref.kind != "CustomResourceDefinition":
             yield Delete(ref, f"{in_words(part)}: no longer in its chart")
 
 
@@ -119,7 +129,8 @@ def foreign_findings(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
 def mesh_elsewhere(snapshot: Snapshot) -> Iterator[Finding]:
     """Control planes of ours in another namespace than the resource names: pruning them would strand every proxy."""
     here = snapshot.profile.namespace
-    planes = (ref for ref, obj in snapshot.live.items() if is_ours(obj) and not gateway_in(part_of(obj)))
+    ours = ((ref, obj) for ref, obj in snapshot.live.items() if is_ours(obj) and not is_copy(obj))
+    planes = (ref for ref, obj in ours if not gateway_in(part_of(obj)))
     others = sorted({ref.namespace for ref in planes} - {here, ""})
     for namespace in others:
         message = f"Pilotage installed control planes in {namespace}, but the ServiceMesh names {here}"

@@ -52,6 +52,15 @@ def is_ours(obj: Obj) -> bool:
     return installed_by_us(labels_of(obj))
 
 
+def is_copy(obj: Obj) -> bool:
+    """Whether only others wrote it: who copies an object of ours copies its labels, too.
+
+    False where managedFields tell nothing: somebody took them off.
+    """
+    writers = {entry.get("manager") for entry in obj["metadata"].get("managedFields") or ()}
+    return bool(writers) and writers.isdisjoint((MANAGER, CREATE_MANAGER))
+
+
 def taken(objects: Iterable[Obj], live: dict[ObjectRef, Obj]) -> tuple[ObjectRef, ...]:
     """Where an object of these would be and another's stands."""
     return tuple(ref for ref in map(ref_of, objects) if ref in live and not is_ours(live[ref]))

@@ -14,7 +14,7 @@ from pilotage.decide.gateway_stages import leaving_stages, pieces_of_revision
 from pilotage.decide.gateways import survivor_findings
 from pilotage.decide.health import roots_differ
 from pilotage.decide.install import readiness, validator_move
-from pilotage.decide.inventory import is_ours, is_webhook, part_of, parts_present
+from pilotage.decide.inventory import is_copy, is_ours, is_webhook, part_of, parts_present
 from pilotage.decide.soak import soaking, soaking_finding, soaking_wait, soaks
 from pilotage.decide.stages import RUNNING, Stage
 from pilotage.decide.tags import repoint, tags_of
@@ -22,7 +22,7 @@ from pilotage.decide.usage import in_use_findings
 from pilotage.domain.actions import Action, Delete, Wait
 from pilotage.domain.findings import Finding
 from pilotage.domain.mesh import Removal
-from pilotage.domain.names import BASE, REV
+from pilotage.domain.names import BASE, REV, gateway_in
 from pilotage.domain.objects import ObjectRef, ref_of
 from pilotage.domain.state import Desired, Revision, Snapshot
 from pilotage.domain.version import minor_in_name
@@ -141,7 +141,10 @@ def webhook_stage(snapshot: Snapshot, part: str) -> Stage:
 
 
 def _refs(snapshot: Snapshot, part: str) -> tuple[ObjectRef, ...]:
-    return tuple(ref for ref, obj in snapshot.live.items() if is_ours(obj) and part_of(obj) == part)
+    """In the mesh's namespace also those that somebody wrote anew: a revision must not stay in halves."""
+    ours = ((ref, obj) for ref, obj in snapshot.live.items() if is_ours(obj) and part_of(obj) == part)
+    around = {snapshot.profile.namespace, ""}
+    return tuple(ref for ref, obj in ours if gateway_in(part) or ref.namespace in around or not is_copy(obj))
 
 
 def _stopping(snapshot: Snapshot, part: str) -> Iterator[Wait]:
