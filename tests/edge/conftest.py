@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from certificates import Pair, issue
 from cryptography import x509
 
+from certificates import Pair, issue
 from pilotage_sandbox import assets
 
 _CHARTS = assets.charts_dir()  # asked before the cache is another; building it is `make assets`

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from certificates import Pair, issue, speaking
 from loopback_api import Api, Asked, Reply, serving
 
+from certificates import Pair, issue, speaking
 from pilotage.domain.errors import Refused, Unreachable
 from pilotage.edge import kubeconfig
 from pilotage.edge.kube import Kube
