@@ -82,5 +82,6 @@ def test_without_a_cluster_the_catalog_is_checked_all_the_same(
 ) -> None:
     empty = tmp_path / "kubeconfig"
     empty.write_text("apiVersion: v1\nkind: Config\n")
-    said = mesh.pilotage("-c", str(empty), "catalog", "verify", str(signed[0])).must().out
+    mesh.environment["KUBECONFIG"] = str(empty)
+    said = mesh.pilotage("catalog", "verify", str(signed[0])).must().out
     assert said.endswith("No cluster was asked what it would change.\n")
