@@ -78,10 +78,10 @@ def test_a_url_is_read_as_the_operator_reads_it(mesh: InMemory) -> None:
 
 
 def test_without_a_cluster_the_catalog_is_checked_all_the_same(
-    mesh: InMemory, signed: tuple[Path, str], tmp_path: Path
+    mesh: InMemory, signed: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     empty = tmp_path / "kubeconfig"
     empty.write_text("apiVersion: v1\nkind: Config\n")
-    mesh.environment["KUBECONFIG"] = str(empty)
+    monkeypatch.setitem(mesh.environment, "KUBECONFIG", str(empty))
     said = mesh.pilotage("catalog", "verify", str(signed[0])).must().out
     assert said.endswith("No cluster was asked what it would change.\n")
