@@ -205,8 +205,9 @@ def test_findings_group_pods_by_workload_and_cap_the_names_while_usage_has_them_
     assert len(usage(here, OLD, NEW).holders) == 12
 
 
-def _istiod(name: str, available: int = 1) -> ControlPlane:
-    return ControlPlane(name, "istio-system", f"istiod-{name}", desired=max(available, 1), available=available)
+def _istiod(name: str, available: int = 1, desired: int = 1, served: bool = True) -> ControlPlane:
+    desired = max(available, desired)
+    return ControlPlane(name, "istio-system", f"istiod-{name}", desired=desired, available=available, served=served)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,13 @@ def _istiod(name: str, available: int = 1) -> ControlPlane:
         ("one could not be asked", world(_istiod(OLD), report(OLD, error="timed out")), True),
         ("nobody asked it", world(_istiod(OLD)), True),
         ("one of two replicas was asked", world(_istiod(OLD, 2), report(OLD)), True),
-        ("one that never got ready serves nobody", world(_istiod(OLD, 0), report(OLD, error="refused")), False),
+        (
+            "one that never got ready serves nobody",
+            world(_istiod(OLD, 0, served=False), report(OLD, error="refused")),
+            False,
+        ),
+        ("one that served and is away", world(_istiod(OLD, 0), report(OLD, error="refused")), True),
+        ("one that served and was scaled to none", world(_istiod(OLD, 0, desired=0)), False),
         ("pods may not be listed", world(*TWO, unknown={"pods": "forbidden"}), True),
         ("what the guard does not need was not read", world(*TWO, unknown={"nodes": "forbidden"}), False),
     ],

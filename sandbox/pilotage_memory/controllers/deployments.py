@@ -119,14 +119,22 @@ class Deployments(Base):
         space = room(replicas, limits.get("maxSurge", "25%"), limits.get("maxUnavailable", "25%"))
         enough = counts["availableReplicas"] >= replicas - space.unavailable
         done = counts["updatedReplicas"] == counts["replicas"] == counts["availableReplicas"] == replicas
-        name = new["metadata"]["name"] if new else ""
+        progressed = f'ReplicaSet "{new["metadata"]["name"] if new else ""}" has successfully progressed.'
+        # A template that was available once is done, though pods may go: as syncRolloutStatus has it.
+        once = condition(deployment, "Progressing").get("message") == progressed
+        done = done or (once and counts["updatedReplicas"] == counts["replicas"])
         wanted = [
             ("Available", True, "MinimumReplicasAvailable", "Deployment has minimum availability.")
             if enough
             else ("Available", False, "MinimumReplicasUnavailable", "Deployment does not have minimum availability."),
-            ("Progressing", True, "NewReplicaSetAvailable", f'ReplicaSet "{name}" has successfully progressed.')
+            ("Progressing", True, "NewReplicaSetAvailable", progressed)
             if done
-            else ("Progressing", True, "ReplicaSetUpdated", f'ReplicaSet "{name}" is progressing.'),
+            else (
+                "Progressing",
+                True,
+                "ReplicaSetUpdated",
+                progressed.replace("has successfully progressed", "is progressing"),
+            ),
         ]
         failure = condition(new, "ReplicaFailure") if new else {}
         if failure:

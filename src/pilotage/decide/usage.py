@@ -19,7 +19,6 @@ from pilotage.decide.revision_health import unknown_of
 from pilotage.decide.selectors import asked_name, namespace_labels, revisions, tags
 from pilotage.decide.wording import first_of
 from pilotage.domain.findings import Finding
-from pilotage.domain.names import DEFAULT_VALIDATOR
 from pilotage.domain.state import Snapshot
 
 _SHOWN = 5
@@ -60,16 +59,10 @@ def _unknown(snapshot: Snapshot, revision: str) -> Iterator[str]:
             yield f"{field} could not be read: {snapshot.unknown[field]}"
     yield from unknown_of(snapshot, revision)
     planes = [plane for plane in snapshot.control_planes if plane.revision == revision]
-    away = any(plane.desired for plane in planes) and not any(plane.available for plane in planes)
-    if away and _served(snapshot, revision):
-        why = f": {planes[0].reason}" if planes[0].reason else ""
+    away = [plane for plane in planes if plane.desired and plane.served]
+    if away and not any(plane.available for plane in planes):
+        why = f": {away[0].reason}" if away[0].reason else ""
         yield f"no istiod of {revision} is available, so nobody knows who connects to it (0 replicas serve nobody){why}"
-
-
-def _served(snapshot: Snapshot, revision: str) -> bool:
-    """istiod sets Fail once it runs and has refused a bad resource."""
-    own = (each for each in snapshot.validators if each.revision == revision and each.name != DEFAULT_VALIDATOR)
-    return any(hook.failure_policy == "Fail" for config in own for hook in config.webhooks)
 
 
 def idle_tags(snapshot: Snapshot, revision: str) -> tuple[str, ...]:

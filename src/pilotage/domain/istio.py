@@ -88,6 +88,7 @@ class ControlPlane(msgspec.Struct, frozen=True):
     reason: str = ""  # why it is not available: pod and cause
     oldest: str = ""  # creation of its oldest living pod, RFC 3339
     outdated: int = 0  # pods of a template before that are still there
+    served: bool = False  # all its replicas were available once, of the template that it has now
 
 
 class Proxy(msgspec.Struct, frozen=True):

@@ -66,7 +66,14 @@ def parse_control_plane(deployment: Obj, pods: Sequence[Pod]) -> ControlPlane:
         _reason(status, pods) if available < max(desired, 1) or updated < desired or outdated else "",
         min(living, default=""),
         outdated,
+        _progressed(status),
     )
+
+
+def _progressed(status: Obj) -> bool:
+    """The Deployment's controller lets this reason stand, once a template was available, until there is another one."""
+    conditions = (each for each in status.get("conditions") or () if each["type"] == "Progressing")
+    return any(each.get("reason") == "NewReplicaSetAvailable" for each in conditions)
 
 
 def owner_of(obj: Obj) -> str:
