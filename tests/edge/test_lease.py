@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -212,6 +213,20 @@ def test_every_write_of_a_holder_is_checked(store: Store) -> None:
         with pytest.raises(LeaseHeld, match="the operator pod-1"):
             kube.delete(mine._ref)
     assert store.holder == "operator:pod-1:x"
+
+
+def test_who_rests_is_told_that_another_took_over(store: Store) -> None:
+    told = threading.Event()
+    with lease(store).kept(lost=told.set):
+        store.hold("operator:pod-1:x")
+        assert told.wait(30)
+
+
+def test_who_gives_its_lease_back_is_told_of_no_loss(store: Store) -> None:
+    told = threading.Event()
+    with lease(store).kept(lost=told.set):
+        pass
+    assert not told.is_set()
 
 
 def test_a_write_without_a_lease_is_stopped(store: Store) -> None:

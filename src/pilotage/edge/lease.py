@@ -97,11 +97,16 @@ class Lease:
                 raise Retry("the Lease ran out for a while; looking again before anything is written", after=0.0)
 
     @contextmanager
-    def kept(self, stand_by: Callable[[str], None] | None = None) -> Iterator[Kube]:
-        """Acquired, renewed in a thread, released at the end. Gives a Kube each of whose writes is checked."""
+    def kept(
+        self, stand_by: Callable[[str], None] | None = None, lost: Callable[[], None] = lambda: None
+    ) -> Iterator[Kube]:
+        """Acquired, renewed in a thread, released at the end. Gives a Kube each of whose writes is checked.
+
+        `lost` is called in that thread: who rests has no write ahead of it whose check would tell.
+        """
         self.acquire(stand_by)
         done = threading.Event()
-        thread = threading.Thread(target=self._keep, args=(done,), name="lease", daemon=True)
+        thread = threading.Thread(target=self._keep, args=(done, lost), name="lease", daemon=True)
         thread.start()
         try:
             yield self._kube.fenced(self.check)
@@ -122,7 +127,7 @@ class Lease:
         with suppress(MeshError):  # taken over, or unreachable: then it runs out by itself
             self._quick.replace({**held, "spec": spec})
 
-    def _keep(self, done: threading.Event) -> None:
+    def _keep(self, done: threading.Event, lost: Callable[[], None]) -> None:
         pause = _RENEW
         while not done.wait(pause):
             pause = _RENEW
@@ -132,7 +137,9 @@ class Lease:
                 except (Retry, Unreachable):
                     pause = _LOOK
                 except MeshError:  # lost, or no longer allowed: the next check says so
-                    return
+                    break
+        if not done.is_set():
+            lost()
 
     def _renew(self) -> None:
         """Raises LeaseHeld where another had it in between, even if it gave it back: what we saw is out of date."""

@@ -78,6 +78,12 @@ class Store:
         with self._board.changed:
             self._board.changed.wait_for(lambda: self._board.serial != serial, seconds * random.uniform(0.8, 1.0))
 
+    def wake(self) -> None:
+        """End the rest of who rests."""
+        with self._board.changed:
+            self._board.serial += 1
+            self._board.changed.notify_all()
+
     def close(self) -> None:
         """Follow nothing any more; each thread ends with its request at the latest, and no reader waits any longer."""
         self._over.set()

@@ -61,7 +61,7 @@ def _lead(session: Session, store: Store, report: Report) -> None:
     ensure_namespace(store.kube, profile.namespace)
     lease = Lease(store.kube, profile.namespace, operator_identity())
     with (
-        lease.kept(report.stands_by) as kube,
+        lease.kept(report.stands_by, store.wake) as kube,
         report.leading(lease.identity),
         Catalogs(session, store, kube, report) as catalogs,
         ProxyRestarting(session, store, kube, report),
