@@ -7,10 +7,8 @@ from typing import NamedTuple
 
 from pilotage.decide.autoscalers import Difference
 from pilotage.decide.ownership import holds
-from pilotage.domain.names import CREATE_MANAGER, MANAGER
+from pilotage.domain.names import MANAGERS
 from pilotage.domain.objects import Obj
-
-_OURS = (MANAGER, CREATE_MANAGER)
 
 
 class Edit(NamedTuple):
@@ -29,11 +27,11 @@ def edit_of(difference: Difference, canary: Obj, stable: Obj) -> Edit | None:
     What nobody holds was taken away from the canary's, or added to stable's: after our last write, or not.
     """
     holders = holders_of(canary, difference)
-    if any(edit.manager in _OURS for edit in holders):
+    if any(edit.manager in MANAGERS for edit in holders):
         return None
     if holders:
         return max(holders, key=_time)
-    wrote = max((edit.time for edit in _edits(canary) if edit.manager in _OURS), default="")
+    wrote = max((edit.time for edit in _edits(canary) if edit.manager in MANAGERS), default="")
     added = max((edit.time for edit in holders_of(stable, difference)), default="")
     return None if added >= wrote else Edit()
 

@@ -5,7 +5,7 @@ was, and one that comes back with another type keeps its address. Called by `gat
 """
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,11 +13,9 @@ from pilotage.decide.inventory import is_ours, part_of
 from pilotage.decide.ownership import holds
 from pilotage.domain.gateways import PLACES, GatewayPlace
 from pilotage.domain.mesh import Gateway, ProfileName
-from pilotage.domain.names import BASE, CREATE_MANAGER, GATEWAY_ENTRY, MANAGER, gateway_in, revision_in
+from pilotage.domain.names import BASE, GATEWAY_ENTRY, MANAGERS, gateway_in, revision_in
 from pilotage.domain.objects import Obj, annotations_of
 from pilotage.domain.state import Snapshot
-
-_MANAGERS: Final = (MANAGER, CREATE_MANAGER)
 
 
 class Standing(NamedTuple):
@@ -49,7 +47,7 @@ def entry_of(service: Obj) -> Gateway | None:
 def _ours(service: Obj) -> bool:
     """Whether the entry on it is as we wrote it: who writes another value takes the field over."""
     path = ("metadata", "annotations", GATEWAY_ENTRY)
-    mine = [each for each in service["metadata"].get("managedFields") or () if each.get("manager") in _MANAGERS]
+    mine = [each for each in service["metadata"].get("managedFields") or () if each.get("manager") in MANAGERS]
     return any(holds(each.get("fieldsV1") or {}, path) for each in mine)
 
 

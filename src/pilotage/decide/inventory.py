@@ -20,6 +20,7 @@ from pilotage.domain.names import (
     CREATE_MANAGER,
     MANAGED_BY,
     MANAGER,
+    MANAGERS,
     OWNER_LABEL,
     PART,
     installed_by_us,
@@ -58,7 +59,7 @@ def is_copy(obj: Obj) -> bool:
     False where managedFields tell nothing: somebody took them off.
     """
     writers = {entry.get("manager") for entry in obj["metadata"].get("managedFields") or ()}
-    return bool(writers) and writers.isdisjoint((MANAGER, CREATE_MANAGER))
+    return bool(writers) and writers.isdisjoint(MANAGERS)
 
 
 def taken(objects: Iterable[Obj], live: dict[ObjectRef, Obj]) -> tuple[ObjectRef, ...]:

@@ -11,10 +11,9 @@ from pilotage.decide.ownership import Step, holds
 from pilotage.decide.wording import first_of
 from pilotage.domain.actions import Apply, Plan
 from pilotage.domain.events import Event
-from pilotage.domain.names import APPLIED, CREATE_MANAGER, MANAGER
+from pilotage.domain.names import APPLIED, MANAGERS
 from pilotage.domain.objects import Obj, ObjectRef, annotations_of
 
-_OURS = (MANAGER, CREATE_MANAGER)
 Path = tuple[Step, ...]
 
 
@@ -78,7 +77,7 @@ def _named(items: list[Any]) -> bool:
 def _last_edit(live: Obj, paths: Sequence[Path]) -> Obj | None:
     """The newest entry of managedFields, not ours, that holds one of the fields, or what they were taken away from."""
     entries = live["metadata"].get("managedFields") or ()
-    others = [entry for entry in entries if entry.get("manager") not in _OURS and not entry.get("subresource")]
+    others = [entry for entry in entries if entry.get("manager") not in MANAGERS and not entry.get("subresource")]
     holding = [each for each in others if any(_touches(each, path) for path in paths)]
     return max(holding, key=lambda entry: entry.get("time") or "", default=None)
 

@@ -48,6 +48,7 @@ LEASE: Final = "pilotage"
 # Field managers. Flux reverts managers named kubectl*, so ours never are.
 MANAGER: Final = "pilotage"
 CREATE_MANAGER: Final = "pilotage-create"
+MANAGERS: Final = (MANAGER, CREATE_MANAGER)
 
 HELM_RELEASE: Final = "meta.helm.sh/release-name"
 AKS_ADDON_LABEL: Final = "kubernetes.azure.com/managedby"

@@ -5,7 +5,8 @@ dry-run calls them.
 """
 
 import time
-from typing import Any, Final, NamedTuple, TypeGuard
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeGuard, TypeVar
 
 from pilotage.domain.errors import Denied, Refused, Retry, Unreachable
 from pilotage.domain.findings import Finding
@@ -13,6 +14,7 @@ from pilotage.domain.names import DEFAULT_REVISION, GROUP, INJECT, PROXY_CONTAIN
 from pilotage.domain.objects import Obj, annotations_of
 from pilotage.edge.kube import Kube
 
+Found = TypeVar("Found")
 UNTRIED: Final = "HealthUnknown"
 _PAUSE: Final = 0.2  # seconds between tries
 # What the strictest PodSecurity level asks for, so that only injection is tested.
@@ -52,12 +54,7 @@ def settled_proof(kube: Kube, trial: Trial, patience: float) -> Finding | None:
     An API server answers that a label or a webhook is written before its admission knows: that reads its own watch of
     namespaces and configurations, some milliseconds late, more under load, and each replica by itself.
     """
-    deadline = time.monotonic() + patience
-    while True:
-        finding = injection_proof(kube, trial)
-        if not fails(finding) or time.monotonic() > deadline:
-            return finding
-        time.sleep(_PAUSE)
+    return _settled(lambda: injection_proof(kube, trial), fails, patience)
 
 
 def settles(kube: Kube, trial: Trial, patience: float) -> bool | None:
@@ -65,12 +62,17 @@ def settles(kube: Kube, trial: Trial, patience: float) -> bool | None:
 
     None where none can be created: by rights, a quota, a policy, a webhook, an API server that is away.
     """
+    final = (trial.revision, None)
+    given = _settled(lambda: _revision_given(kube, trial), lambda given: given not in final, patience)
+    return None if given is None else given == trial.revision
+
+
+def _settled(look: Callable[[], Found], wrong: Callable[[Found], bool], patience: float) -> Found:
+    """The first answer that is not `wrong`, or the last of `patience` seconds."""
     deadline = time.monotonic() + patience
-    while (given := _revision_given(kube, trial)) not in (trial.revision, None):
-        if time.monotonic() > deadline:
-            return False
+    while wrong(found := look()) and time.monotonic() <= deadline:
         time.sleep(_PAUSE)
-    return None if given is None else True
+    return found
 
 
 def _revision_given(kube: Kube, trial: Trial) -> str | None:
